@@ -1,0 +1,45 @@
+# pg_apm: built with PGXS.  `make demo` and `make test` are the two commands of
+# a newcomer; `make && make install && make installcheck` is the plain way.
+
+EXTENSION = pg_apm
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_apm.control)
+
+MODULE_big = pg_apm
+OBJS = $(sort $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c)))
+DATA = $(filter-out sql/pg_apm--$(EXTVERSION).sql,$(wildcard sql/pg_apm--*.sql))
+DATA_built = sql/pg_apm--$(EXTVERSION).sql
+HEADERS = src/plugin/pg_apm_plugin.h
+
+REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --load-extension=pg_apm
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pg_apm
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+PG_CPPFLAGS = -Isrc
+# Files without server headers: unit tests and fuzzers compile them alone.
+PURE = src/json/reader.c src/json/number.c src/types/hex.c src/types/selftime.c \
+	src/envelope/framing.c src/envelope/decode*.c src/spanset/spanset*.c \
+	src/sketch/sketch*.c src/sketch/hll*.c src/alerts/state.c
+# Names such as json_object are exported by the server too: bind ours to ours.
+SHLIB_LINK += -Wl,-Bsymbolic
+EXTRA_CLEAN = test/unit/bin test/fuzz/bin results regression.diffs regression.out output_iso tmp_check tmp_check_iso
+
+PG_CONFIG ?= pg_config
+ifneq ($(filter demo demo-% test bench bench-% unit fuzz help,$(MAKECMDGOALS)),)
+NO_PGXS = 1
+endif
+ifndef NO_PGXS
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# PGXS tracks no headers.
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+src/pg_apm.o: pg_apm.control
+endif
+
+sql/pg_apm--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql)) pg_apm.control
+	cat $(sort $(wildcard sql/install/*.sql)) > $@
+
+include test/unit/unit.mk

@@ -1,0 +1,58 @@
+/*
+ * pg_apm.c
+ *		Module entry: magic block and settings, nothing else.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "settings.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+int			apm_validation = APM_VALIDATION_LENIENT;
+int			apm_max_json_depth = 128;
+bool		apm_auto_create_projects = true;
+int			apm_seen_horizon_minutes = 24 * 60;
+int			apm_max_partitions = 4000;
+
+static const struct config_enum_entry validation_options[] = {
+	{"lenient", APM_VALIDATION_LENIENT, false},
+	{"strict", APM_VALIDATION_STRICT, false},
+	{NULL, 0, false}
+};
+
+void
+_PG_init(void)
+{
+	DefineCustomBoolVariable("pg_apm.auto_create_projects",
+							 "Creates a project when data for an unknown one arrives.",
+							 "When off, such data is refused and counted in apm.outcomes.",
+							 &apm_auto_create_projects, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.max_json_depth",
+							"Deepest nesting of JSON that is accepted in payloads.",
+							NULL,
+							&apm_max_json_depth, 128, 8, 128,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.max_partitions",
+							"Most daily partitions that arriving data may make, for each table.",
+							"Data for a further day is refused and counted in apm.outcomes.",
+							&apm_max_partitions, 4000, 1, 100000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.seen_horizon",
+							"How long a repeated event or span is recognized.",
+							NULL,
+							&apm_seen_horizon_minutes, 24 * 60, 1, 60 * 24 * 60,
+							PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomEnumVariable("pg_apm.validation",
+							 "Whether one bad span refuses its whole transaction.",
+							 "\"lenient\" drops and counts the bad part; \"strict\" refuses the item as Sentry's Relay does.",
+							 &apm_validation, APM_VALIDATION_LENIENT, validation_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("pg_apm");
+}

@@ -1,0 +1,20 @@
+/*
+ * settings.h
+ *		The settings (GUCs) of pg_apm, defined in pg_apm.c.
+ */
+#ifndef PG_APM_SETTINGS_H
+#define PG_APM_SETTINGS_H
+
+typedef enum ApmValidation
+{
+	APM_VALIDATION_LENIENT,
+	APM_VALIDATION_STRICT
+} ApmValidation;
+
+extern int	apm_validation;
+extern int	apm_max_json_depth;
+extern bool apm_auto_create_projects;
+extern int	apm_seen_horizon_minutes;
+extern int	apm_max_partitions;
+
+#endif							/* PG_APM_SETTINGS_H */
