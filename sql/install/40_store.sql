@@ -35,16 +35,24 @@ ALTER TABLE apm.errors
   ALTER event_time SET NOT NULL;
 COMMENT ON TABLE apm.errors IS 'Error and message events, partitioned by day of event_time; linked to spans by trace_id and span_id. Example: SELECT type, count(*) FROM apm.errors GROUP BY type';
 
-CREATE TABLE _apm.span_batches (
-  project_id       integer NOT NULL,
-  trace_id         apm.trace_id NOT NULL,
+CREATE TYPE _apm.span_batch AS (
+  project_id       integer,
+  trace_id         apm.trace_id,
   segment_id       apm.span_id,
-  end_time         timestamptz NOT NULL,
+  end_time         timestamptz,
   transaction_name text,
   environment      text,
   release          text,
-  spans            apm.spanset NOT NULL
-) PARTITION BY RANGE (end_time);
+  spans            apm.spanset
+);
+COMMENT ON TYPE _apm.span_batch IS 'Row of _apm.span_batches as apm.ingest hands it over';
+
+CREATE TABLE _apm.span_batches (LIKE _apm.span_batch) PARTITION BY RANGE (end_time);
+ALTER TABLE _apm.span_batches
+  ALTER project_id SET NOT NULL,
+  ALTER trace_id SET NOT NULL,
+  ALTER end_time SET NOT NULL,
+  ALTER spans SET NOT NULL;
 COMMENT ON TABLE _apm.span_batches IS 'Packed spans: one row for each segment, or for the part of one that an envelope brought';
 
 CREATE VIEW apm.spans WITH (security_invoker = true) AS
@@ -54,3 +62,164 @@ CREATE VIEW apm.spans WITH (security_invoker = true) AS
          s.attributes
     FROM _apm.span_batches b CROSS JOIN LATERAL apm.unnest(b.spans) s;
 COMMENT ON VIEW apm.spans IS 'Spans, unpacked; durations in milliseconds. segment_end_time prunes partitions, trace_id uses the index. Example: SELECT op, apm.p95(duration_ms) FROM apm.spans WHERE segment_end_time > now() - interval ''1 hour'' GROUP BY op';
+
+CREATE TABLE _apm.seen (
+  project_id integer NOT NULL,
+  key        uuid NOT NULL,
+  seen_at    timestamptz NOT NULL,
+  PRIMARY KEY (project_id, key)
+);
+COMMENT ON TABLE _apm.seen IS 'Hashed identities of stored events and spans, kept for pg_apm.seen_horizon';
+
+CREATE TABLE _apm.outcome_log (
+  noted_at   timestamptz NOT NULL DEFAULT now(),
+  project_id integer NOT NULL,
+  category   text NOT NULL,
+  outcome    text NOT NULL,
+  reason     text,
+  quantity   bigint NOT NULL
+);
+COMMENT ON TABLE _apm.outcome_log IS 'Outcomes as they come, appended without contention; the view apm.outcomes adds them up';
+
+CREATE VIEW apm.outcomes WITH (security_invoker = true) AS
+  SELECT pg_catalog.date_trunc('minute', noted_at) AS minute, project_id, category, outcome, reason,
+         pg_catalog.sum(quantity)::bigint AS quantity
+    FROM _apm.outcome_log
+   GROUP BY 1, 2, 3, 4, 5;
+COMMENT ON VIEW apm.outcomes IS 'What became of all that came in: per minute, project, category, outcome (accepted, rejected, skipped, dropped, repaired) and reason the number of items. Example: SELECT outcome, reason, sum(quantity) FROM apm.outcomes GROUP BY 1, 2';
+
+-- Makes the partition of one day; NULL when pg_apm.max_partitions forbids it.
+-- Attaching needs no lock that would stop concurrent inserts; the advisory
+-- lock lets one session make it while others wait.
+CREATE FUNCTION _apm.make_partition(table_name text, day date) RETURNS oid
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  parent    regclass := CASE table_name WHEN 'span_batches' THEN '_apm.span_batches'
+                                        WHEN 'errors' THEN 'apm.errors'
+                                        ELSE 'apm.transactions' END::regclass;
+  part      text;
+  low       text := quote_literal(day::text || ' 00:00:00+00');
+  high      text := quote_literal((day + 1)::text || ' 00:00:00+00');
+  made      oid;
+  columns   text;
+BEGIN
+  IF day < '2010-01-01' THEN
+    part := table_name || '_past'; low := 'MINVALUE'; high := quote_literal('2010-01-01 00:00:00+00');
+  ELSIF day >= '2100-01-01' THEN
+    part := table_name || '_future'; low := quote_literal('2100-01-01 00:00:00+00'); high := 'MAXVALUE';
+  ELSE
+    part := table_name || '_' || to_char(day, 'YYYYMMDD');
+  END IF;
+
+  PERFORM pg_advisory_xact_lock(hashtext('pg_apm partition'), hashtext(table_name));
+  made := to_regclass('_apm.' || quote_ident(part));
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  IF (SELECT count(*) FROM pg_inherits WHERE inhparent = parent)
+       >= current_setting('pg_apm.max_partitions')::int THEN
+    RETURN NULL;
+  END IF;
+
+  EXECUTE format('CREATE TABLE _apm.%I (LIKE %s INCLUDING DEFAULTS INCLUDING STORAGE)', part, parent);
+  FOREACH columns IN ARRAY CASE table_name WHEN 'span_batches' THEN ARRAY['trace_id']
+                                           WHEN 'errors' THEN ARRAY['project_id, event_time', 'trace_id']
+                                           ELSE ARRAY['project_id, end_time', 'trace_id'] END
+  LOOP
+    EXECUTE format('CREATE INDEX %I ON _apm.%I (%s)',
+                   part || '_' || replace(columns, ', ', '_'), part, columns);
+  END LOOP;
+  EXECUTE format('ALTER TABLE %s ATTACH PARTITION _apm.%I FOR VALUES FROM (%s) TO (%s)',
+                 parent, part, low, high);
+  RETURN to_regclass('_apm.' || quote_ident(part));
+END
+$$;
+COMMENT ON FUNCTION _apm.make_partition(text, date) IS 'Makes the partition of a table (transactions, span_batches, errors) for one UTC day';
+
+CREATE FUNCTION _apm.add_project(new_name text, new_id integer) RETURNS text
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+AS $$
+  INSERT INTO apm.projects (project_id, name) VALUES (new_id, new_name);
+  INSERT INTO apm.project_keys (public_key, project_id)
+    VALUES (pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''), new_id)
+    RETURNING public_key;
+$$;
+COMMENT ON FUNCTION _apm.add_project(text, integer) IS 'Stores a project with a new public key and returns the key';
+
+CREATE FUNCTION _apm.auto_create_project(new_id integer) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  LOCK TABLE apm.projects IN SHARE ROW EXCLUSIVE MODE;
+  IF EXISTS (SELECT FROM apm.projects WHERE project_id = new_id) THEN
+    RETURN;
+  END IF;
+  PERFORM _apm.add_project('project ' || new_id, new_id);
+  RAISE NOTICE 'created project % for the data that arrived', new_id
+    USING HINT = 'Name it with UPDATE apm.projects SET name = …; SET pg_apm.auto_create_projects = off to refuse unknown projects.';
+END
+$$;
+COMMENT ON FUNCTION _apm.auto_create_project(integer) IS 'Creates a project that data arrived for, unless another session just did';
+
+CREATE FUNCTION apm.create_project(name text, INOUT project_id integer DEFAULT NULL, OUT public_key text)
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  IF create_project.name IS NULL OR create_project.name = '' THEN
+    RAISE EXCEPTION 'argument "name" must not be null or empty'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF create_project.project_id <= 0 THEN
+    RAISE EXCEPTION 'argument "project_id" must be positive'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  LOCK TABLE apm.projects IN SHARE ROW EXCLUSIVE MODE;
+  IF EXISTS (SELECT FROM apm.projects p WHERE p.project_id = create_project.project_id) THEN
+    RAISE EXCEPTION 'project % exists already', create_project.project_id
+      USING ERRCODE = 'unique_violation',
+            HINT = 'Leave the id out to get the next free one.';
+  END IF;
+  IF create_project.project_id IS NULL THEN
+    SELECT coalesce(max(p.project_id), 0) + 1 INTO create_project.project_id FROM apm.projects p;
+  END IF;
+  create_project.public_key := _apm.add_project(create_project.name, create_project.project_id);
+END
+$$;
+COMMENT ON FUNCTION apm.create_project(text, integer) IS 'Creates a project and its first public key; without an id it takes the next free one. Example: SELECT * FROM apm.create_project(''web shop'')';
+
+CREATE FUNCTION apm.ingest(body bytea, project_id integer, received_at timestamptz DEFAULT now(), format text DEFAULT 'sentry',
+                           OUT event_id uuid, OUT accepted integer, OUT rejected integer, OUT skipped integer, OUT problems jsonb)
+  RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'apm_ingest' LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+  COST 1000 ROWS 1
+  SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION apm.ingest(bytea, integer, timestamptz, text) IS 'Stores one body as an SDK sends it; returns how many of its items were accepted, rejected and skipped, and why. Example: SELECT * FROM apm.ingest(pg_read_binary_file(''body.envelope''), 1)';
+
+CREATE FUNCTION apm.ingest_batch(bodies bytea[], project_ids integer[], received_at timestamptz[], format text DEFAULT 'sentry',
+                                 OUT event_id uuid, OUT accepted integer, OUT rejected integer, OUT skipped integer, OUT problems jsonb)
+  RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'apm_ingest_batch' LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+  COST 1000 ROWS 100
+  SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION apm.ingest_batch(bytea[], integer[], timestamptz[], text) IS 'Stores many bodies at once, one result row each in the same order; one bad body never costs the others. Example: SELECT * FROM apm.ingest_batch(ARRAY[body1, body2], ARRAY[1, 1], ARRAY[now(), now()])';
+
+CREATE FUNCTION apm.format_sentry(internal) RETURNS internal
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION apm.format_sentry(internal) IS 'Handler of the format sentry: envelopes as the SDKs of Sentry send them. Example: SELECT handler FROM apm.formats';
+
+INSERT INTO apm.formats (name, handler, description, builtin)
+  VALUES ('sentry', 'apm.format_sentry(internal)', 'Envelopes of Sentry''s SDKs', true);
+
+SELECT pg_catalog.pg_extension_config_dump('apm.formats', 'WHERE NOT builtin');
+SELECT pg_catalog.pg_extension_config_dump('apm.projects', '');
+SELECT pg_catalog.pg_extension_config_dump('apm.project_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('apm.transactions', '');
+SELECT pg_catalog.pg_extension_config_dump('apm.errors', '');
+SELECT pg_catalog.pg_extension_config_dump('_apm.span_batches', '');
+SELECT pg_catalog.pg_extension_config_dump('_apm.seen', '');
+SELECT pg_catalog.pg_extension_config_dump('_apm.outcome_log', '');

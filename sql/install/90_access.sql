@@ -1,0 +1,38 @@
+-- ---------------------------------------------------------------------------
+-- access: the three roles, shared by all databases of the cluster
+
+DO $$
+DECLARE
+  role_name text;
+BEGIN
+  FOREACH role_name IN ARRAY ARRAY['apm_reader', 'apm_writer', 'apm_admin'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
+      EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+    END IF;
+  END LOOP;
+END
+$$;
+GRANT apm_reader TO apm_admin;
+GRANT apm_writer TO apm_admin;
+
+GRANT USAGE ON SCHEMA apm, _apm TO apm_reader, apm_writer, apm_admin;
+GRANT SELECT ON ALL TABLES IN SCHEMA apm TO apm_reader;
+GRANT SELECT ON _apm.span_batches, _apm.outcome_log TO apm_reader;
+
+-- Everything that writes: nobody by default.
+DO $$
+DECLARE
+  f regprocedure;
+BEGIN
+  FOR f IN
+    SELECT p.oid FROM pg_catalog.pg_proc p
+      JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname IN ('apm', '_apm') AND p.provolatile = 'v'
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', f);
+    EXECUTE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO apm_admin', f);
+  END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION apm.ingest(bytea, integer, timestamptz, text) TO apm_writer;
+GRANT EXECUTE ON FUNCTION apm.ingest_batch(bytea[], integer[], timestamptz[], text) TO apm_writer;

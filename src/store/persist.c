@@ -1,0 +1,436 @@
+/*
+ * store/persist.c
+ *		Decoded things into tables: plain SQL statements over arrays of rows,
+ *		one for each table and batch.
+ *
+ * No tuple is inserted behind SQL's back: on a distributed table such rows
+ * would be lost without an error.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "envelope/envelope.h"
+#include "settings.h"
+#include "spanset/spanset.h"
+#include "store/statement.h"
+#include "store/store.h"
+#include "types/rows.h"
+#include "types/selftime.h"
+#include "types/types.h"
+
+/* End of a segment: its own, or of the last of its spans. */
+static int64
+segment_end_us(const StoreSegment *s)
+{
+	int64		end = INT64_MIN;
+	int			i;
+
+	if (s->segment.transaction != NULL)
+		return s->transaction.start_us + s->transaction.duration_us;
+	for (i = 0; i < s->segment.nspans; i++)
+		end = Max(end, s->segment.spans[i].start_us + s->segment.spans[i].duration_us);
+	return end;
+}
+
+static StoreBody *
+item_body(StoreBatch *batch, int item)
+{
+	return &batch->bodies[batch->items[item].body];
+}
+
+/* Errors without a time of their own happened when they came. */
+static int64
+error_time_us(StoreBatch *batch, const StoreError *e)
+{
+	if (e->error.event_us != APM_MICROS_NULL)
+		return e->error.event_us;
+	return types_unix_micros(item_body(batch, e->item)->received_at);
+}
+
+static void
+refuse_partition(StoreBatch *batch, int item, const char *type)
+{
+	StoreBody  *body = item_body(batch, item);
+
+	body->rejected++;
+	store_note(body, APM_OUTCOME_REJECTED, batch->items[item].ordinal, type, "partition_limit",
+			   "No further daily partition may be made, see pg_apm.max_partitions.", 1);
+}
+
+/* Makes missing partitions; what may not have one is refused. */
+void
+persist_check_partitions(StoreBatch *batch)
+{
+	int			i;
+
+	for (i = 0; i < batch->nsegments; i++)
+	{
+		StoreSegment *s = &batch->segments[i];
+		TimestampTz end;
+
+		if (s->segment.nspans == 0)
+			continue;
+		end = types_timestamp(segment_end_us(s));
+		if (partition_ensure(STORE_SPAN_BATCHES, end) &&
+			(s->segment.transaction == NULL || partition_ensure(STORE_TRANSACTIONS, end)))
+			continue;
+		s->refused = true;
+		refuse_partition(batch, s->item, "span");
+	}
+	for (i = 0; i < batch->nerrors; i++)
+	{
+		StoreError *e = &batch->errors[i];
+
+		if (partition_ensure(STORE_ERRORS, types_timestamp(error_time_us(batch, e))))
+			continue;
+		e->refused = true;
+		refuse_partition(batch, e->item, "event");
+	}
+}
+
+/*
+ * Bodies of unknown projects: the project is created, or the body refused,
+ * as pg_apm.auto_create_projects says.
+ */
+void
+persist_check_projects(StoreBatch *batch)
+{
+	static Statement missing = {
+		"SELECT DISTINCT p FROM pg_catalog.unnest($1) p"
+		" WHERE NOT EXISTS (SELECT FROM apm.projects WHERE project_id = p) ORDER BY p",
+		1, {INT4ARRAYOID}, NULL, NULL, NULL, InvalidOid
+	};
+	static Statement create = {
+		"SELECT _apm.auto_create_project($1)", 1, {INT4OID}, NULL, NULL, NULL, InvalidOid
+	};
+	Datum	   *ids = palloc(sizeof(Datum) * batch->nbodies);
+	Datum		value;
+	int32	   *unknown;
+	int			nunknown;
+	int			n = 0;
+	int			i;
+	int			j;
+
+	for (i = 0; i < batch->nbodies; i++)
+		if (i == 0 || batch->bodies[i].project_id != batch->bodies[i - 1].project_id)
+			ids[n++] = Int32GetDatum(batch->bodies[i].project_id);
+	value = PointerGetDatum(construct_array(ids, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	statement_run(&missing, &value, NULL, SPI_OK_SELECT);
+
+	nunknown = (int) SPI_processed;
+	unknown = palloc(sizeof(int32) * Max(nunknown, 1));
+	for (i = 0; i < nunknown; i++)
+	{
+		bool		isnull;
+
+		unknown[i] = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i],
+												 SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+
+	for (i = 0; i < nunknown; i++)
+	{
+		if (apm_auto_create_projects && unknown[i] > 0)
+		{
+			value = Int32GetDatum(unknown[i]);
+			statement_run(&create, &value, NULL, SPI_OK_SELECT);
+			SPI_freetuptable(SPI_tuptable);
+			continue;
+		}
+		for (j = 0; j < batch->nbodies; j++)
+		{
+			StoreBody  *body = &batch->bodies[j];
+
+			if (body->project_id != unknown[i])
+				continue;
+			body->refused = true;
+			body->rejected = 1;
+			store_note(body, APM_OUTCOME_REJECTED, 0, "envelope", "unknown_project",
+					   "The project does not exist and pg_apm.auto_create_projects is off.", 1);
+		}
+	}
+}
+
+/* Runs INSERT … SELECT FROM unnest($1) over an array of row_type. */
+static void
+insert_rows(Statement *s, Datum *rows, int n)
+{
+	Datum		array;
+
+	if (n == 0)
+		return;
+	array = PointerGetDatum(construct_array(rows, n, statement_row_type(s->row_schema, s->row_type),
+											-1, false, TYPALIGN_DOUBLE));
+	statement_run(s, &array, NULL, SPI_OK_INSERT);
+}
+
+static void
+set_text(Datum *values, bool *nulls, int i, ApmStr s)
+{
+	nulls[i] = (s.data == NULL);
+	if (s.data != NULL)
+		values[i] = PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
+}
+
+/* One row of _apm.span_batches; spans get their self time here. */
+static Datum
+batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
+{
+	Datum		values[8];
+	bool		nulls[8] = {0};
+	ApmSpan    *spans = palloc(sizeof(ApmSpan) * s->segment.nspans);
+	struct varlena *packed;
+	size_t		len;
+
+	memcpy(spans, s->segment.spans, sizeof(ApmSpan) * s->segment.nspans);
+	selftime_compute(spans, s->segment.nspans);
+	packed = (struct varlena *) spanset_pack(spans, s->segment.nspans, VARHDRSZ, &len);
+	SET_VARSIZE(packed, len);
+	pfree(spans);
+
+	values[0] = Int32GetDatum(item_body(batch, s->item)->project_id);
+	values[1] = PointerGetDatum(s->segment.trace_id);
+	values[2] = SpanIdGetDatum(s->segment.segment_id);
+	nulls[2] = (s->segment.segment_id == 0);
+	values[3] = TimestampTzGetDatum(types_timestamp(segment_end_us(s)));
+	set_text(values, nulls, 4, s->segment.transaction_name);
+	set_text(values, nulls, 5, s->segment.environment);
+	set_text(values, nulls, 6, s->segment.release);
+	values[7] = PointerGetDatum(packed);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+static void
+persist_segments(StoreBatch *batch)
+{
+	static Statement insert_transactions = {
+		"INSERT INTO apm.transactions SELECT t.* FROM pg_catalog.unnest($1) t",
+		1, {InvalidOid}, "apm", "transaction", NULL, InvalidOid
+	};
+	static Statement insert_batches = {
+		"INSERT INTO _apm.span_batches SELECT b.* FROM pg_catalog.unnest($1) b",
+		1, {InvalidOid}, "_apm", "span_batch", NULL, InvalidOid
+	};
+	Datum	   *transactions = palloc(sizeof(Datum) * Max(batch->nsegments, 1));
+	Datum	   *batches = palloc(sizeof(Datum) * Max(batch->nsegments, 1));
+	TupleDesc	desc = lookup_rowtype_tupdesc(statement_row_type("_apm", "span_batch"), -1);
+	int			ntransactions = 0;
+	int			nbatches = 0;
+	int			i;
+
+	for (i = 0; i < batch->nsegments; i++)
+	{
+		StoreSegment *s = &batch->segments[i];
+		StoreBody  *body = item_body(batch, s->item);
+
+		if (s->refused || s->duplicate || s->segment.nspans == 0)
+			continue;
+		if (s->segment.transaction != NULL)
+		{
+			s->transaction.name = envelope_better_name(&s->transaction, s->segment.spans,
+													   s->segment.nspans);
+			s->segment.transaction_name = s->transaction.name;
+			transactions[ntransactions++] =
+				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
+												   body->received_at));
+		}
+		batches[nbatches++] = batch_row(batch, s, desc);
+		batch->items[s->item].stored = true;
+	}
+	ReleaseTupleDesc(desc);
+	insert_rows(&insert_transactions, transactions, ntransactions);
+	insert_rows(&insert_batches, batches, nbatches);
+}
+
+static void
+persist_errors(StoreBatch *batch)
+{
+	static Statement insert_errors = {
+		"INSERT INTO apm.errors SELECT e.* FROM pg_catalog.unnest($1) e",
+		1, {InvalidOid}, "apm", "error_event", NULL, InvalidOid
+	};
+	Datum	   *errors = palloc(sizeof(Datum) * Max(batch->nerrors, 1));
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < batch->nerrors; i++)
+	{
+		StoreError *e = &batch->errors[i];
+
+		if (e->refused || e->duplicate)
+			continue;
+		e->error.event_us = error_time_us(batch, e);
+		errors[n++] = HeapTupleGetDatum(rows_error(&e->error, item_body(batch, e->item)->project_id));
+		batch->items[e->item].stored = true;
+	}
+	insert_rows(&insert_errors, errors, n);
+}
+
+void
+persist_rows(StoreBatch *batch)
+{
+	persist_segments(batch);
+	persist_errors(batch);
+}
+
+/* Outcomes. */
+
+typedef struct OutcomeRow
+{
+	int32		project_id;
+	const char *category;
+	const char *outcome;
+	const char *reason;			/* NULL: none */
+	int64		quantity;
+} OutcomeRow;
+
+typedef struct OutcomeList
+{
+	OutcomeRow *rows;
+	int			n;
+	int			max;
+} OutcomeList;
+
+/* Adds to the row of these names: there are few, a scan finds it. */
+static void
+outcome_add(OutcomeList *list, int32 project_id, const char *category,
+			const char *outcome, const char *reason, int64 quantity)
+{
+	OutcomeRow *row;
+	int			i;
+
+	for (i = list->n - 1; i >= 0 && i >= list->n - 64; i--)
+	{
+		row = &list->rows[i];
+		if (row->project_id == project_id && strcmp(row->category, category) == 0 &&
+			strcmp(row->outcome, outcome) == 0 &&
+			(row->reason == reason ||
+			 (row->reason && reason && strcmp(row->reason, reason) == 0)))
+		{
+			row->quantity += quantity;
+			return;
+		}
+	}
+	if (list->n == list->max)
+	{
+		list->max *= 2;
+		list->rows = repalloc(list->rows, sizeof(OutcomeRow) * list->max);
+	}
+	row = &list->rows[list->n++];
+	row->project_id = project_id;
+	row->category = category;
+	row->outcome = outcome;
+	row->reason = reason;
+	row->quantity = quantity;
+}
+
+/*
+ * Item type to the category that quotas and reports of SDKs know.  Types that
+ * nobody knows share one, so that senders cannot invent categories.
+ */
+static const char *
+outcome_category(const char *type)
+{
+	static const char *const map[][2] = {
+		{"transaction", "transaction"}, {"span", "span"}, {"event", "error"},
+		{"session", "session"}, {"sessions", "session"}, {"check_in", "monitor"},
+		{"attachment", "attachment"}, {"replay_event", "replay"},
+		{"replay_recording", "replay"}, {"replay_video", "replay"},
+		{"feedback", "feedback"}, {"user_report", "feedback"}, {"log", "log_item"},
+		{"trace_metric", "trace_metric"}, {"profile", "profile"},
+		{"profile_chunk", "profile_chunk"}, {"otel_span", "span"},
+		{"client_report", "internal"}, {"envelope", "envelope"}
+	};
+	int			i;
+
+	for (i = 0; i < lengthof(map); i++)
+		if (strcmp(type, map[i][0]) == 0)
+			return map[i][1];
+	return "unknown";
+}
+
+static const char *const outcome_names[] = {"rejected", "skipped", "dropped", "repaired"};
+
+static void
+insert_outcomes(OutcomeList *list)
+{
+	static Statement insert = {
+		"INSERT INTO _apm.outcome_log (project_id, category, outcome, reason, quantity)"
+		" SELECT * FROM pg_catalog.unnest($1, $2, $3, $4, $5)",
+		5, {INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID},
+		NULL, NULL, NULL, InvalidOid
+	};
+	Datum	   *columns[5];
+	bool	   *nulls = palloc0(sizeof(bool) * list->n);
+	Datum		values[5];
+	int			lbound = 1;
+	int			i;
+
+	for (i = 0; i < 5; i++)
+		columns[i] = palloc(sizeof(Datum) * list->n);
+	for (i = 0; i < list->n; i++)
+	{
+		OutcomeRow *row = &list->rows[i];
+
+		columns[0][i] = Int32GetDatum(row->project_id);
+		columns[1][i] = CStringGetTextDatum(row->category);
+		columns[2][i] = CStringGetTextDatum(row->outcome);
+		nulls[i] = (row->reason == NULL);
+		columns[3][i] = row->reason ? CStringGetTextDatum(row->reason) : (Datum) 0;
+		columns[4][i] = Int64GetDatum(row->quantity);
+	}
+	values[0] = PointerGetDatum(construct_array(columns[0], list->n, INT4OID, 4, true, TYPALIGN_INT));
+	values[1] = PointerGetDatum(construct_array(columns[1], list->n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(columns[2], list->n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[3] = PointerGetDatum(construct_md_array(columns[3], nulls, 1, &list->n, &lbound,
+												   TEXTOID, -1, false, TYPALIGN_INT));
+	values[4] = PointerGetDatum(construct_array(columns[4], list->n, INT8OID, 8, true, TYPALIGN_DOUBLE));
+	statement_run(&insert, values, NULL, SPI_OK_INSERT);
+}
+
+/* Says what became of everything that came, in one statement. */
+void
+persist_outcomes(StoreBatch *batch)
+{
+	OutcomeList list;
+	int			i;
+	int			j;
+
+	list.n = 0;
+	list.max = 16;
+	list.rows = palloc(sizeof(OutcomeRow) * list.max);
+	for (i = 0; i < batch->nsegments; i++)
+	{
+		StoreSegment *s = &batch->segments[i];
+		int32		project_id = item_body(batch, s->item)->project_id;
+
+		if (s->refused || s->duplicate || s->segment.nspans == 0)
+			continue;
+		if (s->segment.transaction != NULL)
+			outcome_add(&list, project_id, "transaction", "accepted", NULL, 1);
+		outcome_add(&list, project_id, "span", "accepted", NULL, s->segment.nspans);
+	}
+	for (i = 0; i < batch->nerrors; i++)
+		if (!batch->errors[i].refused && !batch->errors[i].duplicate)
+			outcome_add(&list, item_body(batch, batch->errors[i].item)->project_id,
+						"error", "accepted", NULL, 1);
+	for (i = 0; i < batch->nbodies; i++)
+		for (j = 0; j < batch->bodies[i].nproblems; j++)
+		{
+			StoreProblem *p = &batch->bodies[i].problems[j];
+
+			outcome_add(&list, batch->bodies[i].project_id, outcome_category(p->type),
+						outcome_names[p->outcome], p->reason, p->quantity);
+		}
+	if (list.n > 0)
+		insert_outcomes(&list);
+}

@@ -1,0 +1,120 @@
+/*
+ * store/store.h
+ *		From decoded rows to stored rows: one batch of bodies at a time.
+ *
+ * A batch runs through fixed steps, each a function of its own file:
+ * decode (ingest.c), identity (identity.c), prepare and insert (persist.c).
+ * All memory of a batch lives in one context, strings stay where the decoder
+ * put them.
+ */
+#ifndef PG_APM_STORE_H
+#define PG_APM_STORE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+
+#include "plugin/pg_apm_plugin.h"
+
+/* What is said about a body, equal things counted together. */
+typedef struct StoreProblem
+{
+	ApmOutcome	outcome;
+	int32		ordinal;		/* of the first item concerned; 0: the body */
+	const char *type;			/* item type, cut to 64 bytes */
+	const char *reason;
+	const char *detail;
+	int64		offset;
+	int64		quantity;
+} StoreProblem;
+
+typedef struct StoreBody
+{
+	int32		project_id;
+	TimestampTz received_at;
+	bool		is_null;
+	bool		refused;		/* nothing of it may be stored */
+	struct varlena *bytes;		/* as given, maybe toasted */
+	bool		has_event_id;
+	uint8		event_id[16];
+	int32		accepted;		/* items of which something was stored */
+	int32		rejected;		/* items refused; a body that is no envelope counts as one */
+	int32		skipped;		/* items not stored by choice, or stored before */
+	StoreProblem *problems;
+	int			nproblems;
+} StoreBody;
+
+/* An item that brought something to store. */
+typedef struct StoreItem
+{
+	int			body;
+	int32		ordinal;
+	bool		is_error;
+	bool		stored;
+} StoreItem;
+
+typedef struct StoreSegment
+{
+	int			item;
+	ApmSegment	segment;
+	ApmTransaction transaction; /* copy, when segment.transaction is set */
+	bool		refused;		/* no partition may be made for it */
+	bool		duplicate;
+} StoreSegment;
+
+typedef struct StoreError
+{
+	int			item;
+	ApmError	error;
+	bool		refused;
+	bool		duplicate;
+} StoreError;
+
+typedef struct StoreBatch
+{
+	StoreBody  *bodies;
+	int			nbodies;
+	StoreItem  *items;
+	int			nitems;
+	int			maxitems;
+	StoreSegment *segments;
+	int			nsegments;
+	int			maxsegments;
+	StoreError *errors;
+	int			nerrors;
+	int			maxerrors;
+	int			current;		/* body being decoded */
+} StoreBatch;
+
+/* ingest.c: notes a problem; counters are the caller's affair. */
+extern void store_add_problem(StoreBody *body, const ApmProblem *problem);
+
+/* The same, for a problem without position. */
+extern void store_note(StoreBody *body, ApmOutcome outcome, int32 ordinal, const char *type,
+					   const char *reason, const char *detail, int64 quantity);
+
+/* identity.c: claims the identity of everything in the batch; marks what was there before. */
+extern void identity_claim(StoreBatch *batch);
+
+/* persist.c: projects, partitions, rows and outcomes. */
+extern void persist_check_projects(StoreBatch *batch);
+extern void persist_check_partitions(StoreBatch *batch);
+extern void persist_rows(StoreBatch *batch);
+extern void persist_outcomes(StoreBatch *batch);
+
+/* partition.c */
+typedef enum StoreTable
+{
+	STORE_TRANSACTIONS,
+	STORE_SPAN_BATCHES,
+	STORE_ERRORS
+} StoreTable;
+
+/*
+ * Makes sure that a row of this time has a partition to go to.  False when
+ * the limit pg_apm.max_partitions stands against it.
+ */
+extern bool partition_ensure(StoreTable table, TimestampTz time);
+
+#endif							/* PG_APM_STORE_H */
