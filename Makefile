@@ -19,7 +19,7 @@ PROVE_TESTS = test/t/*.pl
 
 PG_CPPFLAGS = -Isrc
 # Files without server headers: unit tests and fuzzers compile them alone.
-PURE = src/json/reader.c src/json/number.c src/types/hex.c src/types/selftime.c \
+PURE = src/json/reader.c src/json/number.c src/json/text.c src/types/hex.c src/types/selftime.c \
 	src/envelope/framing.c src/envelope/decode*.c src/spanset/spanset*.c \
 	src/sketch/sketch*.c src/sketch/hll*.c src/alerts/state.c
 # Names such as json_object are exported by the server too: bind ours to ours.

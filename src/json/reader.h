@@ -5,7 +5,9 @@
  * Strictly RFC 8259; UTF-8 is checked (no overlong forms, no surrogates, at
  * most U+10FFFF); duplicate keys are the caller's affair.  The reader never
  * copies: strings and captured values are slices of the input, escapes are
- * resolved by json_unescape() when somebody wants the text.
+ * resolved by json_unescape() when somebody wants the text.  An input that is
+ * the beginning of valid JSON fails with JSON_ERR_EOF, never otherwise (but
+ * the beginning of a nested value may be too deep).
  *
  * Errors are sticky: after the first one every call fails, peek answers
  * JSON_KIND_ERROR, and error/error_pos say what and where.
@@ -28,6 +30,9 @@
 
 #include "shim.h"
 #include "plugin/pg_apm_plugin.h"
+
+/* The reader's own limit of open containers, whatever the caller allows. */
+#define JSON_DEPTH_LIMIT	1024
 
 typedef enum JsonKind
 {
@@ -82,8 +87,9 @@ typedef struct JsonReader
 } JsonReader;
 
 /*
- * Starts reading.  max_depth counts open containers; input longer than 1 GB
- * is refused as a syntax error.  strict_surrogates starts false.
+ * Starts reading.  max_depth counts open containers and is cut to
+ * JSON_DEPTH_LIMIT; input longer than 1 GB is refused as a syntax error.
+ * strict_surrogates starts false.
  */
 extern void json_reader_init(JsonReader *r, const char *data, size_t len, int max_depth);
 
@@ -133,6 +139,11 @@ extern ApmStr json_string_text(const JsonString *s);
 /* Is this string, escapes resolved, equal to the C string? */
 extern bool json_string_is(const JsonString *s, const char *literal);
 
+/*
+ * The functions on numbers may be given any text, such as that of a string:
+ * what is not a JSON number gives NaN or false.
+ */
+
 /* Number text to double, correctly rounded; overflow gives +-infinity. */
 extern double json_number_double(ApmStr text);
 
@@ -142,7 +153,7 @@ extern bool json_number_int64(ApmStr text, int64 *value);
 /*
  * Decimal seconds to whole microseconds, computed on the decimal digits (no
  * float in between), rounding half away from zero.  Exponents are allowed.
- * False if the result does not fit into int64.
+ * False if the result does not fit into int64, or is APM_MICROS_NULL.
  */
 extern bool json_number_micros(ApmStr text, int64 *micros);
 
