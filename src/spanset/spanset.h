@@ -16,4 +16,102 @@
  */
 extern uint8 *spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t *len);
 
+/* The first byte of a packed value. */
+#define SPANSET_VERSION		1
+
+/* Which columns spanset_read() shall fill. */
+#define SPANSET_DURATION	0x0001
+#define SPANSET_OP			0x0002
+#define SPANSET_CATEGORY	0x0004
+#define SPANSET_GROUP		0x0008
+#define SPANSET_SELF_TIME	0x0010
+#define SPANSET_STATUS		0x0020
+#define SPANSET_START		0x0040
+#define SPANSET_TRACE_ID	0x0080
+#define SPANSET_SPAN_ID		0x0100
+#define SPANSET_LINKS		0x0200	/* parents, segments, is_segment */
+#define SPANSET_ORIGIN		0x0400
+#define SPANSET_DESCRIPTION 0x0800
+#define SPANSET_ATTRIBUTES	0x1000
+#define SPANSET_ALL			0x1fff
+
+/*
+ * A column of strings: codes[i] is 0 for NULL, else strings[codes[i] - 1] is
+ * the value.  A string may stand more than once in the table.
+ */
+typedef struct SpansetStrings
+{
+	uint32	   *codes;
+	ApmStr	   *strings;
+	uint32		count;
+} SpansetStrings;
+
+/*
+ * Columns of an opened value.  Arrays have n elements.  Start from zeroed
+ * memory; a reader that goes over many values hands the same struct in again
+ * and the arrays are used again.  Strings point into the value or into the
+ * struct's own memory and last until the next read or spanset_free().
+ */
+typedef struct SpansetColumns
+{
+	int			n;
+	int64	   *duration_us;
+	int64	   *self_time_us;	/* APM_MICROS_NULL: unknown */
+	int64	   *start_us;
+	int8	   *status;			/* APM_STATUS_NULL or a code */
+	SpansetStrings op;
+	SpansetStrings category;
+	SpansetStrings group;
+	SpansetStrings origin;
+	SpansetStrings description;
+	uint32	   *trace;			/* index into trace_ids */
+	const uint8 *trace_ids;		/* 16 bytes each */
+	uint32		ntraces;
+	uint64	   *span_id;
+	uint64	   *parent_span_id;
+	uint64	   *segment_id;
+	bool	   *is_segment;
+	ApmStr	   *attributes;
+
+	/* The reader's own. */
+	int			capacity;
+	void	   *arrays;
+	void	   *tables;
+	size_t		tables_size;
+	size_t		tables_used;
+	char	   *text;
+	size_t		text_size;
+} SpansetColumns;
+
+/*
+ * Reads the wanted columns of a packed value; the others are passed over or
+ * never reached.  Returns NULL, or a phrase that says what is wrong with the
+ * bytes.  Whatever the bytes are, nothing outside of them is read and the
+ * memory taken is bounded by a small multiple of len.
+ */
+extern const char *spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted);
+
+/* Number of spans by the header alone; -1 if it is not one. */
+extern int	spanset_count(const uint8 *data, size_t len);
+
+/* One span of columns read with SPANSET_ALL. */
+extern void spanset_get(const SpansetColumns *c, int i, ApmSpan *span);
+
+/* Gives back the memory that spanset_read() took. */
+extern void spanset_free(SpansetColumns *c);
+
+/*
+ * What a span must fulfil to be kept: ids of trace and span are not zero,
+ * start and end lie in what a timestamptz holds, durations are not negative,
+ * text is UTF-8 without NUL and attributes are JSON.  Returns NULL or a
+ * phrase that says what is wrong.
+ */
+extern const char *spanset_check_span(const ApmSpan *span);
+
+/*
+ * The check that a value from outside must pass: every column decodes, no
+ * bytes are left over, and every span passes spanset_check_span().
+ */
+extern const char *spanset_check(const uint8 *data, size_t len);
+
 #endif							/* PG_APM_SPANSET_H */
