@@ -1,0 +1,199 @@
+-- ---------------------------------------------------------------------------
+-- metrics: the registry of metric expressions
+--
+-- A row's expression is an SQL aggregate over rows of apm.transactions under
+-- the alias t; {name} stands for an argument and {window_s} for the length of
+-- the window in seconds.  It is evaluated with search_path = pg_catalog.
+
+CREATE FUNCTION apm.measurement(measurements jsonb, name text) RETURNS float8
+  AS 'MODULE_PATHNAME', 'measurement' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION apm.measurement(jsonb, text) IS 'Value of one measurement of a transaction in the unit it was sent in, web vitals in milliseconds; NULL if it is missing or no number. Example: SELECT apm.measurement(measurements, ''lcp'') FROM apm.transactions';
+
+CREATE TABLE apm.metrics (
+  name        text PRIMARY KEY CHECK (name ~ '^[a-z_][a-z0-9_]{0,62}$'),
+  arguments   text NOT NULL DEFAULT '',
+  unit        text,
+  description text NOT NULL DEFAULT '',
+  expression  text NOT NULL,
+  samples     text NOT NULL DEFAULT 'count(*)',
+  rollup      text,
+  empty_value float8,
+  builtin     boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE apm.metrics IS 'Registry of metrics that expressions such as p95(duration) name: arguments (name kind [= default]), unit (column: that of the column), SQL over rows t of apm.transactions, SQL that counts the rows having a value, SQL over rollups, the value without any row. Example: SELECT name, arguments, unit, description FROM apm.metrics ORDER BY name';
+COMMENT ON COLUMN apm.metrics.rollup IS 'SQL over stored rollups; NULL: this metric is always read from rows';
+SELECT pg_catalog.pg_extension_config_dump('apm.metrics', 'WHERE NOT builtin');
+GRANT SELECT ON apm.metrics TO PUBLIC;
+
+INSERT INTO apm.metrics (name, arguments, unit, description, expression, samples, empty_value, builtin) VALUES
+  ('count', '', NULL, 'number of transactions', 'count(*)', 'count(*)', 0, true),
+  ('epm', '', 'per minute', 'transactions per minute of the window', 'NULLIF(count(*), 0) * 60.0 / {window_s}', 'count(*)', NULL, true),
+  ('tpm', '', 'per minute', 'the same as epm', 'NULLIF(count(*), 0) * 60.0 / {window_s}', 'count(*)', NULL, true),
+  ('eps', '', 'per second', 'transactions per second of the window', 'NULLIF(count(*), 0) / {window_s}', 'count(*)', NULL, true),
+  ('tps', '', 'per second', 'the same as eps', 'NULLIF(count(*), 0) / {window_s}', 'count(*)', NULL, true),
+  ('count_unique', 'of_column text = user', NULL, 'distinct values, exact up to 4,096', 'apm.count_unique({of_column})', 'count({of_column})', NULL, true),
+  ('p50', 'of_column value = duration', 'column', 'median', 'apm.p50({of_column})', 'count({of_column})', NULL, true),
+  ('p75', 'of_column value = duration', 'column', '75th percentile', 'apm.p75({of_column})', 'count({of_column})', NULL, true),
+  ('p90', 'of_column value = duration', 'column', '90th percentile', 'apm.p90({of_column})', 'count({of_column})', NULL, true),
+  ('p95', 'of_column value = duration', 'column', '95th percentile', 'apm.p95({of_column})', 'count({of_column})', NULL, true),
+  ('p99', 'of_column value = duration', 'column', '99th percentile', 'apm.p99({of_column})', 'count({of_column})', NULL, true),
+  ('p100', 'of_column value = duration', 'column', 'largest value', 'max({of_column})', 'count({of_column})', NULL, true),
+  ('percentile', 'of_column value, fraction fraction', 'column', 'percentile of any fraction from 0 to 1', 'apm.percentile(apm.sketch_agg({of_column}), {fraction})', 'count({of_column})', NULL, true),
+  ('avg', 'of_column value = duration', 'column', 'arithmetic mean', 'avg({of_column})', 'count({of_column})', NULL, true),
+  ('min', 'of_column value = duration', 'column', 'smallest value', 'min({of_column})', 'count({of_column})', NULL, true),
+  ('max', 'of_column value = duration', 'column', 'largest value', 'max({of_column})', 'count({of_column})', NULL, true),
+  ('sum', 'of_column value = duration', 'column', 'sum', 'sum({of_column})', 'count({of_column})', NULL, true),
+  ('var', 'of_column value = duration', NULL, 'sample variance', 'var_samp({of_column})', 'count({of_column})', NULL, true),
+  ('stddev', 'of_column value = duration', 'column', 'sample standard deviation', 'stddev_samp({of_column})', 'count({of_column})', NULL, true),
+  ('corr', 'a value, b value', NULL, 'Pearson''s correlation of two columns', 'corr({b}, {a})', 'regr_count({b}, {a})', NULL, true),
+  ('cov', 'a value, b value', NULL, 'sample covariance of two columns', 'covar_samp({b}, {a})', 'regr_count({b}, {a})', NULL, true),
+  ('slope', 'a value, b value', NULL, 'slope of the linear regression of b on a', 'regr_slope({b}, {a})', 'regr_count({b}, {a})', NULL, true),
+  ('intercept', 'a value, b value', NULL, 'intercept of the linear regression of b on a', 'regr_intercept({b}, {a})', 'regr_count({b}, {a})', NULL, true),
+  ('count_if', 'of_column column, comparison comparison, operand literal', NULL, 'transactions whose column compares so', 'CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE {of_column} {comparison} {operand}) END', 'count(*)', NULL, true),
+  ('count_at_least', 'of_column value, bound number', NULL, 'transactions whose column is at or above a bound', 'CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE {of_column} >= {bound}) END', 'count(*)', NULL, true),
+  ('failure_rate', '', 'ratio', 'share of transactions whose status is neither ok nor cancelled nor unknown', 'apm.failure_rate(t.status)', 'count(*)', NULL, true),
+  ('failure_count', '', NULL, 'transactions whose status is neither ok nor cancelled nor unknown', 'apm.failure_count(t.status)', 'count(*)', NULL, true),
+  ('trace_status_rate', 'status status', 'ratio', 'share of transactions of one status', 'avg(CASE WHEN t.status = {status} THEN 1 ELSE 0 END)', 'count(*)', NULL, true),
+  ('http_response_rate', 'class class', 'ratio', 'share of one class of HTTP statuses among transactions that have one', 'apm.http_response_rate(t.http_status, {class})', 'count(t.http_status)', NULL, true),
+  ('http_error_rate', '', 'ratio', 'share of HTTP statuses 500 to 599 among all transactions', 'avg(CASE WHEN t.http_status BETWEEN 500 AND 599 THEN 1 ELSE 0 END)', 'count(*)', NULL, true),
+  ('apdex', 'threshold_ms positive = 300, of_column value = duration', 'ratio', 'satisfied plus half of tolerated, among all that have a value', 'apm.apdex({of_column}, {threshold_ms})', 'count({of_column})', NULL, true),
+  ('count_miserable', 'threshold_ms positive = 300, of_column value = duration', NULL, 'distinct users with a value over four times the threshold', 'apm.count_miserable(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true),
+  ('user_misery', 'threshold_ms positive = 300, of_column value = duration', 'ratio', 'share of miserable users, drawn towards 0.05 when users are few', 'apm.user_misery(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true);
+
+CREATE FUNCTION _apm.metric_parse(metric text, seconds float8 DEFAULT NULL,
+    OUT name text, OUT canonical text, OUT value_sql text, OUT samples_sql text,
+    OUT rollup_sql text, OUT empty_value float8, OUT unit text)
+  AS 'MODULE_PATHNAME', 'metric_parse' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.metric_parse(text, float8) IS 'A metric''s text to SQL over rows t of apm.transactions; seconds is the window''s length. value_sql is of type float8, samples_sql of type bigint, canonical has every default written out. Example: SELECT * FROM _apm.metric_parse(''p95(duration)'')';
+
+CREATE FUNCTION _apm.metric_sql(metric text, seconds float8 DEFAULT NULL) RETURNS text
+  LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN (SELECT p.value_sql FROM _apm.metric_parse(metric, seconds) p);
+COMMENT ON FUNCTION _apm.metric_sql(text, float8) IS 'The SQL aggregate of type float8 over rows t of apm.transactions that a metric''s text stands for. Example: SELECT _apm.metric_sql(''p95(duration)'')';
+
+CREATE FUNCTION _apm.assertion_parse(assertion text, OUT metric text, OUT comparison text, OUT bound float8)
+  AS 'MODULE_PATHNAME', 'assertion_parse' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.assertion_parse(text) IS 'Parts of an assertion. Example: SELECT * FROM _apm.assertion_parse(''p95(duration) < 300'')';
+
+CREATE FUNCTION _apm.metric_example(name text, arguments text) RETURNS text
+  AS 'MODULE_PATHNAME', 'metric_example' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.metric_example(text, text) IS 'A call of a metric that its arguments allow. Example: SELECT _apm.metric_example(name, arguments) FROM apm.metrics';
+
+CREATE FUNCTION _apm.is_expression(name text, arguments text, template text) RETURNS boolean
+  AS 'MODULE_PATHNAME', 'is_expression' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.is_expression(text, text, text) IS 'Whether a metric''s definition is one SQL expression and nothing else. Example: SELECT _apm.is_expression(name, arguments, expression) FROM apm.metrics';
+
+-- Filters of a query over alias t of apm.transactions, as SQL with parameters
+-- $1 since, $2 until, $3 project_id, $4 transaction_name, $5 op,
+-- $6 environment, $7 release; only those that are not NULL appear.
+CREATE FUNCTION _apm.transaction_filter(since timestamptz, until timestamptz, project_id integer,
+    transaction_name text, op text, environment text, release text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN pg_catalog.concat_ws(' AND ', 'true',
+    CASE WHEN since IS NOT NULL THEN 't.end_time >= $1' END,
+    CASE WHEN until IS NOT NULL THEN 't.end_time < $2' END,
+    CASE WHEN project_id IS NOT NULL THEN 't.project_id = $3' END,
+    CASE WHEN transaction_name IS NOT NULL THEN 't.name = $4' END,
+    CASE WHEN op IS NOT NULL THEN 't.op = $5' END,
+    CASE WHEN environment IS NOT NULL THEN 't.environment = $6' END,
+    CASE WHEN release IS NOT NULL THEN 't.release = $7' END);
+COMMENT ON FUNCTION _apm.transaction_filter(timestamptz, timestamptz, integer, text, text, text, text) IS 'The WHERE clause over rows t of apm.transactions for the common filters, which are parameters $1 to $7. Example: SELECT _apm.transaction_filter(now(), NULL, 1, NULL, NULL, NULL, NULL)';
+
+CREATE FUNCTION _apm.check_window(since timestamptz, until timestamptz) RETURNS void
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF since > until THEN
+    RAISE EXCEPTION 'since must not be later than until'
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = pg_catalog.format('since is %s, until is %s.', since, until),
+            HINT = 'The window is [since, until): from since on, until not included.';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION _apm.check_window(timestamptz, timestamptz) IS 'Raises an error for a window that ends before it begins. Example: SELECT _apm.check_window(now() - interval ''1 day'', now())';
+
+CREATE FUNCTION apm.metric_value(metric text,
+    since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
+    project_id integer DEFAULT NULL, transaction_name text DEFAULT NULL, op text DEFAULT NULL,
+    environment text DEFAULT NULL, release text DEFAULT NULL,
+    OUT value float8, OUT samples bigint)
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  p record;
+BEGIN
+  PERFORM _apm.check_window(since, until);
+  p := _apm.metric_parse(metric, extract(epoch FROM until - since)::float8);
+  EXECUTE format('SELECT %s, %s FROM apm.transactions t WHERE %s', p.value_sql, p.samples_sql,
+                 _apm.transaction_filter(since, until, project_id, transaction_name, op, environment, release))
+    INTO value, samples
+    USING since, until, project_id, transaction_name, op, environment, release;
+END
+$$;
+COMMENT ON FUNCTION apm.metric_value(text, timestamptz, timestamptz, integer, text, text, text, text) IS 'One metric over the transactions that ended in [since, until), in the metric''s unit, with the number of transactions that have a value; a NULL filter means all. Without any, the value is NULL, but count() is 0. Example: SELECT * FROM apm.metric_value(''p95(duration)'', transaction_name => ''POST /api/checkout'')';
+
+CREATE FUNCTION apm.register_metric(name text, expression text, arguments text DEFAULT '',
+    samples text DEFAULT 'count(*)', unit text DEFAULT NULL, description text DEFAULT '',
+    rollup text DEFAULT NULL, empty_value float8 DEFAULT NULL) RETURNS void
+  LANGUAGE plpgsql VOLATILE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  p record;
+  part record;
+BEGIN
+  IF name IS NULL OR expression IS NULL OR arguments IS NULL OR samples IS NULL THEN
+    RAISE EXCEPTION 'name, expression, arguments and samples must not be NULL'
+      USING ERRCODE = 'null_value_not_allowed';
+  END IF;
+  IF name !~ '^[a-z_][a-z0-9_]{0,62}$' THEN
+    RAISE EXCEPTION 'the name of a metric consists of lower-case letters, digits and underscores'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF EXISTS (SELECT FROM apm.metrics m WHERE m.name = register_metric.name AND m.builtin) THEN
+    RAISE EXCEPTION 'metric "%" is built in and cannot be replaced', name
+      USING ERRCODE = 'duplicate_object', HINT = 'Register yours under another name.';
+  END IF;
+  FOR part IN SELECT * FROM (VALUES ('expression', expression), ('samples', samples), ('rollup', rollup)) v (label, sql)
+               WHERE v.sql IS NOT NULL
+  LOOP
+    IF NOT _apm.is_expression(name, arguments, part.sql) THEN
+      RAISE EXCEPTION 'the % of metric "%" must be one SQL expression', part.label, name
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = 'It is an aggregate over rows t, such as avg(t.duration_ms).';
+    END IF;
+  END LOOP;
+  INSERT INTO apm.metrics AS m (name, arguments, unit, description, expression, samples, rollup, empty_value)
+    VALUES (register_metric.name, register_metric.arguments, register_metric.unit,
+            coalesce(register_metric.description, ''), register_metric.expression, register_metric.samples,
+            register_metric.rollup, register_metric.empty_value)
+    ON CONFLICT ON CONSTRAINT metrics_pkey DO UPDATE
+    SET arguments = excluded.arguments, unit = excluded.unit, description = excluded.description,
+        expression = excluded.expression, samples = excluded.samples, rollup = excluded.rollup,
+        empty_value = excluded.empty_value;
+  -- Planned, not run: names, types and "must appear in GROUP BY" are checked.
+  p := _apm.metric_parse(_apm.metric_example(name, arguments), 60);
+  EXECUTE format('EXPLAIN SELECT %s, %s FROM apm.transactions t', p.value_sql, p.samples_sql);
+END
+$$;
+COMMENT ON FUNCTION apm.register_metric(text, text, text, text, text, text, text, float8) IS 'Adds or replaces a metric: an SQL aggregate over rows t of apm.transactions, {argument} for arguments declared as name kind [= default], {window_s} for the window''s seconds; checked at once. Its unit is free text. Example: SELECT apm.register_metric(''slow_share'', ''avg((t.duration_ms > {bound_ms})::int)'', ''bound_ms positive = 1000'', unit => ''ratio'')';
+REVOKE ALL ON FUNCTION apm.register_metric(text, text, text, text, text, text, text, float8) FROM PUBLIC;
+
+CREATE FUNCTION apm.drop_metric(name text) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT
+  SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  DELETE FROM apm.metrics m WHERE m.name = drop_metric.name AND NOT m.builtin;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'there is no registered metric "%"', name
+      USING ERRCODE = 'undefined_object',
+            HINT = 'Built-in metrics cannot be dropped; SELECT name FROM apm.metrics WHERE NOT builtin lists the others.';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION apm.drop_metric(text) IS 'Removes a metric that was registered; built-in ones stay. No unit. Example: SELECT apm.drop_metric(''slow_share'')';
+REVOKE ALL ON FUNCTION apm.drop_metric(text) FROM PUBLIC;

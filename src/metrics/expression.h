@@ -1,0 +1,50 @@
+/*
+ * metrics/expression.h
+ *		From the text of a metric to SQL, by way of the registry apm.metrics.
+ */
+#ifndef PG_APM_METRICS_EXPRESSION_H
+#define PG_APM_METRICS_EXPRESSION_H
+
+#include "postgres.h"
+
+#include "metrics/grammar.h"
+
+/* A metric in SQL; all strings are palloc'd, NULL where there is none. */
+typedef struct MetricSql
+{
+	char	   *name;			/* of the registry row */
+	char	   *canonical;		/* the text with every default written out */
+	char	   *value;			/* aggregate of type float8 over rows of alias t */
+	char	   *samples;		/* aggregate of type bigint: rows that have a value */
+	char	   *rollup;			/* aggregate over rollup rows, or NULL */
+	bool		has_empty;
+	double		empty;			/* the value without any row */
+	char	   *unit;
+} MetricSql;
+
+/*
+ * The whole of text must be one metric; errors carry the position in it.
+ * seconds is the length of the window, NaN when unknown: a metric that is a
+ * rate then raises an error.
+ */
+extern MetricSql *metric_to_sql(const char *text, int len, double seconds);
+
+/* Parses and checks a signature of the registry; raises an error if it is none. */
+extern void metric_read_signature(const char *metric, const char *text,
+								  MetricSignature *signature);
+
+/* A call that the signature allows, for trying a definition out. */
+extern char *metric_example_call(const char *metric, const char *arguments);
+
+/*
+ * A definition with something quoted in the place of every argument, so that
+ * one inside a string literal shows as a syntax error.
+ */
+extern char *metric_trial_expansion(const char *metric, const char *arguments,
+									const char *template);
+
+/* Raises what a parser of metrics/grammar.h reported, with its position. */
+extern pg_attribute_noreturn() void metric_syntax_error(const char *text, int len,
+														const MetricError *error);
+
+#endif							/* PG_APM_METRICS_EXPRESSION_H */
