@@ -17,6 +17,17 @@
 /* Longest input: lengths of slices have to fit into 32 bits with room. */
 #define JSON_INPUT_LIMIT	((size_t) 1 << 30)
 
+/* Kind of a value by its first byte; JSON_KIND_ERROR is 0. */
+static const uint8 kind_of_byte[256] = {
+	['{'] = JSON_KIND_OBJECT, ['['] = JSON_KIND_ARRAY, ['"'] = JSON_KIND_STRING,
+	['t'] = JSON_KIND_TRUE, ['f'] = JSON_KIND_FALSE, ['n'] = JSON_KIND_NULL,
+	['-'] = JSON_KIND_NUMBER,
+	['0'] = JSON_KIND_NUMBER, ['1'] = JSON_KIND_NUMBER, ['2'] = JSON_KIND_NUMBER,
+	['3'] = JSON_KIND_NUMBER, ['4'] = JSON_KIND_NUMBER, ['5'] = JSON_KIND_NUMBER,
+	['6'] = JSON_KIND_NUMBER, ['7'] = JSON_KIND_NUMBER, ['8'] = JSON_KIND_NUMBER,
+	['9'] = JSON_KIND_NUMBER
+};
+
 static const char *fail(JsonReader *r, JsonErrorCode code, const char *where) __attribute__((noinline, cold));
 
 /* Notes the first error.  Returns NULL, so that scanners can return the call. */
@@ -383,27 +394,17 @@ scan_literal(JsonReader *r, const char *p, const char *word)
 static inline const char *
 scan_scalar(JsonReader *r, const char *p)
 {
-	switch (*p)
+	switch ((JsonKind) kind_of_byte[(unsigned char) *p])
 	{
-		case '"':
+		case JSON_KIND_STRING:
 			return scan_string(r, p + 1, &r->seen);
-		case '-':
-		case '0':
-		case '1':
-		case '2':
-		case '3':
-		case '4':
-		case '5':
-		case '6':
-		case '7':
-		case '8':
-		case '9':
+		case JSON_KIND_NUMBER:
 			return scan_number(r, p);
-		case 't':
+		case JSON_KIND_TRUE:
 			return scan_literal(r, p, "true");
-		case 'f':
+		case JSON_KIND_FALSE:
 			return scan_literal(r, p, "false");
-		case 'n':
+		case JSON_KIND_NULL:
 			return scan_literal(r, p, "null");
 		default:
 			return fail_value(r, p);
@@ -419,10 +420,10 @@ scan_key(JsonReader *r, const char *p, JsonString *key)
 	key->data = p + 1;
 	key->seen = 0;
 	p = scan_string(r, p + 1, &key->seen);
+	r->seen |= key->seen;
 	if (unlikely(p == NULL))
 		return NULL;
 	key->len = (uint32) (p - 1 - key->data);
-	r->seen |= key->seen;
 	p = scan_space(p, r->end);
 	if (unlikely(p >= r->end || *p != ':'))
 		return fail_punctuation(r, p);
@@ -507,11 +508,27 @@ advance(JsonReader *r, const char *p)
 	return true;
 }
 
+/* Kind of the next value, r->pos moved to where it starts. */
+static inline JsonKind
+peek(JsonReader *r)
+{
+	JsonKind	kind = JSON_KIND_ERROR;
+
+	if (unlikely(r->error != JSON_OK))
+		return JSON_KIND_ERROR;
+	r->pos = scan_space(r->pos, r->end);
+	if (likely(r->pos < r->end))
+		kind = (JsonKind) kind_of_byte[(unsigned char) *r->pos];
+	if (unlikely(kind == JSON_KIND_ERROR))
+		fail_value(r, r->pos);
+	return kind;
+}
+
 /* Is the next value of this kind?  If not, that is the caller's mistake or the text's. */
 static inline bool
 want(JsonReader *r, JsonKind kind)
 {
-	JsonKind	next = json_reader_peek(r);
+	JsonKind	next = peek(r);
 
 	if (likely(next == kind))
 		return true;
@@ -540,43 +557,7 @@ json_reader_init(JsonReader *r, const char *data, size_t len, int max_depth)
 JsonKind
 json_reader_peek(JsonReader *r)
 {
-	if (unlikely(r->error != JSON_OK))
-		return JSON_KIND_ERROR;
-	r->pos = scan_space(r->pos, r->end);
-	if (likely(r->pos < r->end))
-	{
-		switch (*r->pos)
-		{
-			case '{':
-				return JSON_KIND_OBJECT;
-			case '[':
-				return JSON_KIND_ARRAY;
-			case '"':
-				return JSON_KIND_STRING;
-			case '-':
-			case '0':
-			case '1':
-			case '2':
-			case '3':
-			case '4':
-			case '5':
-			case '6':
-			case '7':
-			case '8':
-			case '9':
-				return JSON_KIND_NUMBER;
-			case 't':
-				return JSON_KIND_TRUE;
-			case 'f':
-				return JSON_KIND_FALSE;
-			case 'n':
-				return JSON_KIND_NULL;
-			default:
-				break;
-		}
-	}
-	fail_value(r, r->pos);
-	return JSON_KIND_ERROR;
+	return peek(r);
 }
 
 /* Goes into the container that peek has seen. */
@@ -643,21 +624,23 @@ json_reader_next_key(JsonReader *r, JsonString *key)
 bool
 json_reader_next_element(JsonReader *r)
 {
-	return next_member(r, ']') && json_reader_peek(r) != JSON_KIND_ERROR;
+	return next_member(r, ']') && peek(r) != JSON_KIND_ERROR;
 }
 
 bool
 json_reader_string(JsonReader *r, JsonString *s)
 {
+	bool		ok;
+
 	if (!want(r, JSON_KIND_STRING))
 		return false;
 	s->data = r->pos + 1;
 	s->seen = 0;
-	if (!advance(r, scan_string(r, s->data, &s->seen)))
-		return false;
-	s->len = (uint32) (r->pos - 1 - s->data);
+	ok = advance(r, scan_string(r, s->data, &s->seen));
 	r->seen |= s->seen;
-	return true;
+	if (ok)
+		s->len = (uint32) (r->pos - 1 - s->data);
+	return ok;
 }
 
 bool
@@ -675,7 +658,7 @@ json_reader_number(JsonReader *r, ApmStr *text)
 bool
 json_reader_bool(JsonReader *r, bool *value)
 {
-	JsonKind	kind = json_reader_peek(r);
+	JsonKind	kind = peek(r);
 
 	if (kind != JSON_KIND_TRUE && !want(r, JSON_KIND_FALSE))
 		return false;
@@ -701,7 +684,7 @@ json_reader_capture(JsonReader *r, ApmStr *text, uint32 *seen)
 	uint32		seen_before = r->seen;
 	bool		ok;
 
-	if (json_reader_peek(r) == JSON_KIND_ERROR)
+	if (peek(r) == JSON_KIND_ERROR)
 		return false;
 	text->data = r->pos;
 	r->seen = 0;
