@@ -38,6 +38,7 @@ typedef enum SpanFault
 	SPAN_SPAN_ID,
 	SPAN_NAME,
 	SPAN_STATUS,
+	SPAN_TOO_MANY,
 	SPAN_FAULTS
 } SpanFault;
 
@@ -80,6 +81,7 @@ extern bool value_object(JsonReader *r, ApmStr *text);
 extern bool value_trace_id(JsonReader *r, uint8 id[16], bool *valid);
 extern bool value_span_id(JsonReader *r, uint64 *id);
 extern bool value_time(JsonReader *r, int64 *unix_us);
+extern bool value_time_signed(JsonReader *r, int64 *unix_us);
 extern bool value_status(JsonReader *r, int8 *status);
 extern bool value_double(JsonReader *r, double *value);
 extern bool value_millis(JsonReader *r, int64 *micros);
@@ -186,8 +188,101 @@ extern void group_resolve(ApmSpan *spans, SpanExtra *extra, int32 n);
 extern void group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n,
 					   ApmTransaction *transactions);
 
+/* contexts.trace of an event or transaction. */
+typedef struct TraceContext
+{
+	bool		present;
+	bool		has_trace_id;
+	uint8		trace_id[16];
+	uint64		span_id;
+	uint64		parent_span_id;
+	ApmStr		op;
+	ApmStr		origin;
+	int8		status;
+	int64		self_time_us;
+	double		client_sample_rate;
+	ApmStr		data;			/* JSON object or NULL */
+	double		data_sample_rate;	/* what data says */
+	ApmStr		data_method;
+	int32		data_http_status;
+} TraceContext;
+
+/* What all exceptions of an event say together, and the last one. */
+typedef struct ExceptionInfo
+{
+	int32		count;
+	ApmStr		type;
+	ApmStr		value;
+	bool		any_unhandled;
+	bool		any_handled;
+} ExceptionInfo;
+
+/*
+ * Everything taken from the payload of an event or transaction item.  One
+ * struct serves both, since an event item may turn out to be a transaction
+ * by a type that comes last.
+ */
+typedef struct EventPayload
+{
+	ApmStr		type;
+	bool		has_event_id;
+	uint8		event_id[16];
+	int64		start_us;
+	int64		end_us;
+	bool		before_1970;	/* timestamp is negative */
+	ApmStr		name;
+	ApmStr		source;
+	ApmStr		level;
+	ApmStr		culprit;
+	ApmStr		platform;
+	ApmStr		environment;
+	ApmStr		release;
+	ApmStr		sdk;
+	ApmStr		message;
+	ApmStr		logentry;
+	UserFields	user;
+	ApmStr		user_json;
+	ApmStr		request_json;
+	ApmStr		request_method;
+	ApmStr		extra_json;
+	ApmStr		contexts_json;
+	ApmStr		server_name_json;
+	ApmStr		dist_json;
+	int32		response_status;
+	TraceContext trace;
+	ApmStr		tags;
+	int32		tag_http_status;
+	ApmStr		measurements;
+	int64		bad_measurements;
+	ApmStr		fingerprint;
+	ExceptionInfo exception;
+
+	/* spans[0] is kept free for the root */
+	ApmSpan    *spans;
+	int32		nspans;
+	int32		spans_cap;
+	SpanDrops	drops;
+
+	/* "key":value of all that has no column of its own, for errors */
+	bool		want_rest;
+	ApmStr	   *rest;
+	int32		nrest;
+	int32		rest_cap;
+} EventPayload;
+
+/* More spans than this in one item would be too much for one allocation. */
+#define DECODE_MAX_SPANS	1000000
+
 /* decode_event.c: transaction and event items */
 extern bool event_decode(Decoder *d, bool is_transaction);
+
+/* decode_fields.c: the objects inside an event */
+extern bool event_user(JsonReader *r, EventPayload *e);
+extern bool event_request(JsonReader *r, EventPayload *e);
+extern bool event_contexts(JsonReader *r, EventPayload *e);
+extern bool event_exception(JsonReader *r, ExceptionInfo *info);
+extern bool event_logentry(JsonReader *r, ApmStr *text);
+extern bool value_sdk(JsonReader *r, ApmStr *sdk);
 
 /* decode_container.c: span v2 container */
 extern bool container_decode(Decoder *d);

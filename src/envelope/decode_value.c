@@ -96,10 +96,11 @@ value_event_id(JsonReader *r, uint8 event_id[16], bool *valid)
 
 /*
  * A point in time: a number of seconds since 1970 or an RFC 3339 string.
- * APM_MICROS_NULL if it is neither, or before 1970, or beyond int64.
+ * APM_MICROS_NULL if it is neither, or beyond int64.  (Whatever is not
+ * negative and fits into int64 fits into timestamptz, too.)
  */
 bool
-value_time(JsonReader *r, int64 *unix_us)
+value_time_signed(JsonReader *r, int64 *unix_us)
 {
 	ApmStr		text;
 	JsonKind	kind = json_reader_peek(r);
@@ -111,7 +112,18 @@ value_time(JsonReader *r, int64 *unix_us)
 		ok = json_number_micros(text, unix_us);
 	else
 		ok = text.data != NULL && decode_rfc3339(text.data, text.len, unix_us);
-	if (!ok || *unix_us < 0)
+	if (!ok)
+		*unix_us = APM_MICROS_NULL;
+	return true;
+}
+
+/* The same, with APM_MICROS_NULL for times before 1970. */
+bool
+value_time(JsonReader *r, int64 *unix_us)
+{
+	if (!value_time_signed(r, unix_us))
+		return false;
+	if (*unix_us < 0)
 		*unix_us = APM_MICROS_NULL;
 	return true;
 }
@@ -212,18 +224,10 @@ bool
 value_rate(JsonReader *r, double *rate)
 {
 	ApmStr		text;
-	ApmStr		number;
-	JsonReader	inner;
 
 	if (!value_text(r, &text))
 		return false;
-	*rate = NAN;
-	if (text.data == NULL)
-		return true;
-	json_reader_init(&inner, text.data, text.len, 1);
-	if (json_reader_peek(&inner) == JSON_KIND_NUMBER &&
-		json_reader_number(&inner, &number) && json_reader_finish(&inner))
-		*rate = json_number_double(number);
+	*rate = text.data == NULL ? NAN : json_number_double(text);
 	return true;
 }
 
