@@ -53,9 +53,9 @@ apm_alloc_or_die(void *p)
 	return p;
 }
 
-#define palloc(n) apm_alloc_or_die(malloc((n) ? (n) : 1))
-#define palloc0(n) apm_alloc_or_die(calloc(1, (n) ? (n) : 1))
-#define repalloc(p, n) apm_alloc_or_die(realloc((p), (n) ? (n) : 1))
+#define palloc(n) apm_alloc_or_die(malloc((n) != 0 ? (n) : 1))
+#define palloc0(n) apm_alloc_or_die(calloc(1, (n) != 0 ? (n) : 1))
+#define repalloc(p, n) apm_alloc_or_die(realloc((p), (n) != 0 ? (n) : 1))
 #define pfree(p) free(p)
 
 #endif							/* APM_STANDALONE */

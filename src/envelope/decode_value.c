@@ -1,0 +1,371 @@
+/*
+ * envelope/decode_value.c
+ *		Single values of payloads.  Pure.
+ *
+ * Each function consumes one value of any kind.  A value of a kind that the
+ * field cannot have is passed over and counts as not sent, as it does in the
+ * reference server; only a JSON error makes a function return false.
+ */
+#include "envelope/decode.h"
+
+#include <math.h>
+
+#include "types/hex.h"
+
+#define SECS_PER_DAY	86400
+#define MICROS			INT64CONST(1000000)
+
+/* A string, or the digits of a number. */
+bool
+value_text(JsonReader *r, ApmStr *text)
+{
+	JsonString	s;
+
+	switch (json_reader_peek(r))
+	{
+		case JSON_KIND_STRING:
+			if (!json_reader_string(r, &s))
+				return false;
+			*text = json_string_text(&s);
+			return true;
+		case JSON_KIND_NUMBER:
+			return json_reader_number(r, text);
+		default:
+			*text = str_null();
+			return json_reader_skip(r);
+	}
+}
+
+/* A string only. */
+bool
+value_string(JsonReader *r, ApmStr *text)
+{
+	if (json_reader_peek(r) == JSON_KIND_STRING)
+		return value_text(r, text);
+	*text = str_null();
+	return json_reader_skip(r);
+}
+
+/* The text of an object. */
+bool
+value_object(JsonReader *r, ApmStr *text)
+{
+	if (json_reader_peek(r) == JSON_KIND_OBJECT)
+		return json_reader_capture(r, text, NULL);
+	*text = str_null();
+	return json_reader_skip(r);
+}
+
+/* Dashes are tolerated, as in a UUID. */
+bool
+value_trace_id(JsonReader *r, uint8 id[16], bool *valid)
+{
+	ApmStr		text;
+
+	if (!value_string(r, &text))
+		return false;
+	*valid = text.data != NULL && hex_read_id(text.data, text.len, true, id, 16);
+	return true;
+}
+
+/* 0 if it is none. */
+bool
+value_span_id(JsonReader *r, uint64 *id)
+{
+	ApmStr		text;
+
+	if (!value_string(r, &text))
+		return false;
+	if (text.data == NULL || !hex_read_span_id(text.data, text.len, id))
+		*id = 0;
+	return true;
+}
+
+bool
+value_event_id(JsonReader *r, uint8 event_id[16], bool *valid)
+{
+	ApmStr		text;
+	bool		nil;
+
+	if (!value_string(r, &text))
+		return false;
+	*valid = text.data != NULL &&
+		envelope_read_event_id(text.data, text.len, event_id, &nil) && !nil;
+	return true;
+}
+
+/*
+ * A point in time: a number of seconds since 1970 or an RFC 3339 string.
+ * APM_MICROS_NULL if it is neither, or beyond int64.  (Whatever is not
+ * negative and fits into int64 fits into timestamptz, too.)
+ */
+bool
+value_time_signed(JsonReader *r, int64 *unix_us)
+{
+	ApmStr		text;
+	JsonKind	kind = json_reader_peek(r);
+	bool		ok;
+
+	if (!value_text(r, &text))
+		return false;
+	if (kind == JSON_KIND_NUMBER)
+		ok = json_number_micros(text, unix_us);
+	else
+		ok = text.data != NULL && decode_rfc3339(text.data, text.len, unix_us);
+	if (!ok)
+		*unix_us = APM_MICROS_NULL;
+	return true;
+}
+
+/* The same, with APM_MICROS_NULL for times before 1970. */
+bool
+value_time(JsonReader *r, int64 *unix_us)
+{
+	if (!value_time_signed(r, unix_us))
+		return false;
+	if (*unix_us < 0)
+		*unix_us = APM_MICROS_NULL;
+	return true;
+}
+
+/* A name, an alias or a code; a string that is none of them means unknown. */
+bool
+value_status(JsonReader *r, int8 *status)
+{
+	ApmStr		text;
+	JsonKind	kind = json_reader_peek(r);
+	int64		code;
+
+	if (!value_text(r, &text))
+		return false;
+	*status = APM_STATUS_NULL;
+	if (kind == JSON_KIND_NUMBER)
+		*status = json_number_int64(text, &code) && code >= 0 && code < APM_STATUS_COUNT ?
+			(int8) code : 2;
+	else if (text.len > 0)
+	{
+		*status = (int8) hex_status_code(text.data, text.len);
+		if (*status == APM_STATUS_NULL)
+			*status = 2;
+	}
+	return true;
+}
+
+/* A number; NaN if it is none. */
+bool
+value_double(JsonReader *r, double *value)
+{
+	ApmStr		text;
+
+	*value = NAN;
+	if (json_reader_peek(r) != JSON_KIND_NUMBER)
+		return json_reader_skip(r);
+	if (!json_reader_number(r, &text))
+		return false;
+	*value = json_number_double(text);
+	return true;
+}
+
+/* A number of milliseconds, not negative; APM_MICROS_NULL if it is none. */
+bool
+value_millis(JsonReader *r, int64 *micros)
+{
+	double		ms;
+
+	if (!value_double(r, &ms))
+		return false;
+	/* NaN fails the comparison; the bound keeps the product inside int64. */
+	if (ms >= 0 && ms < 9e15)
+		*micros = (int64) floor(ms * 1000.0 + 0.5);
+	else
+		*micros = APM_MICROS_NULL;
+	return true;
+}
+
+/* -1 unless true or false. */
+bool
+value_bool(JsonReader *r, int8 *value)
+{
+	bool		b;
+
+	*value = -1;
+	switch (json_reader_peek(r))
+	{
+		case JSON_KIND_TRUE:
+		case JSON_KIND_FALSE:
+			if (!json_reader_bool(r, &b))
+				return false;
+			*value = b ? 1 : 0;
+			return true;
+		default:
+			return json_reader_skip(r);
+	}
+}
+
+/* 100 to 599 as number or string; else 0. */
+bool
+value_http_status(JsonReader *r, int32 *status)
+{
+	ApmStr		text;
+
+	if (!value_text(r, &text))
+		return false;
+	*status = 0;
+	if (text.data != NULL && text.len == 3 &&
+		text.data[0] >= '1' && text.data[0] <= '5' &&
+		text.data[1] >= '0' && text.data[1] <= '9' &&
+		text.data[2] >= '0' && text.data[2] <= '9')
+		*status = (text.data[0] - '0') * 100 + (text.data[1] - '0') * 10 + text.data[2] - '0';
+	return true;
+}
+
+/* A sample rate: a number, or a string that holds one; NaN if it is neither. */
+bool
+value_rate(JsonReader *r, double *rate)
+{
+	ApmStr		text;
+
+	if (!value_text(r, &text))
+		return false;
+	*rate = text.data == NULL ? NAN : json_number_double(text);
+	return true;
+}
+
+/* How many transactions one stands for; rates outside (0, 1] say nothing. */
+double
+decode_weight(double sample_rate)
+{
+	return sample_rate > 0 && sample_rate <= 1 ? 1.0 / sample_rate : 1.0;
+}
+
+/* Exactly n digits at *p. */
+static bool
+digits(const char **p, const char *end, int n, int *value)
+{
+	*value = 0;
+	if (end - *p < n)
+		return false;
+	while (n-- > 0)
+	{
+		if (**p < '0' || **p > '9')
+			return false;
+		*value = *value * 10 + (*(*p)++ - '0');
+	}
+	return true;
+}
+
+static bool
+literal(const char **p, const char *end, char c)
+{
+	if (*p < end && **p == c)
+	{
+		(*p)++;
+		return true;
+	}
+	return false;
+}
+
+/* Days since 1970-01-01 of a date of the Gregorian calendar. */
+static int64
+days_from_civil(int year, int month, int day)
+{
+	static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+	int64		y = month <= 2 ? year - 1 : year;	/* leap days up to last February */
+
+	return INT64CONST(365) * (year - 1970) + before[month - 1] + day - 1 +
+		(y / 4 - y / 100 + y / 400) - (1969 / 4 - 1969 / 100 + 1969 / 400);
+}
+
+static bool
+valid_date(int year, int month, int day)
+{
+	static const int last[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+
+	if (month < 1 || month > 12 || day < 1 || day > last[month - 1])
+		return false;
+	if (month == 2 && day == 29)
+		return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	return true;
+}
+
+/*
+ * Seconds east of UTC; nothing at all means UTC.  Forms: Z, +hh:mm, +hhmm, +hh.
+ */
+static bool
+utc_offset(const char **p, const char *end, int *seconds)
+{
+	int			sign;
+	int			hours;
+	int			minutes = 0;
+
+	*seconds = 0;
+	if (*p == end || literal(p, end, 'Z') || literal(p, end, 'z'))
+		return true;
+	if (literal(p, end, '+'))
+		sign = 1;
+	else if (literal(p, end, '-'))
+		sign = -1;
+	else
+		return false;
+	if (!digits(p, end, 2, &hours))
+		return false;
+	if (*p < end)
+	{
+		literal(p, end, ':');
+		if (!digits(p, end, 2, &minutes))
+			return false;
+	}
+	if (hours > 23 || minutes > 59)
+		return false;
+	*seconds = sign * (hours * 3600 + minutes * 60);
+	return true;
+}
+
+/*
+ * RFC 3339: date, T or blank, time with up to any number of fractional
+ * digits, zone.  Digits beyond the microsecond are cut, not rounded, so that
+ * a time never moves into the next second.  Second 60 is the first of the
+ * next minute.
+ */
+bool
+decode_rfc3339(const char *s, size_t len, int64 *unix_us)
+{
+	const char *p = s;
+	const char *end = s + len;
+	int			year,
+				month,
+				day,
+				hour,
+				minute,
+				second,
+				zone;
+	int64		micros = 0;
+	int64		unit = MICROS / 10;
+
+	if (!digits(&p, end, 4, &year) || !literal(&p, end, '-') ||
+		!digits(&p, end, 2, &month) || !literal(&p, end, '-') ||
+		!digits(&p, end, 2, &day) || !valid_date(year, month, day))
+		return false;
+	if (!literal(&p, end, 'T') && !literal(&p, end, 't') && !literal(&p, end, ' '))
+		return false;
+	if (!digits(&p, end, 2, &hour) || !literal(&p, end, ':') ||
+		!digits(&p, end, 2, &minute) || !literal(&p, end, ':') ||
+		!digits(&p, end, 2, &second) ||
+		hour > 23 || minute > 59 || second > 60)
+		return false;
+	if (literal(&p, end, '.'))
+	{
+		if (p == end || *p < '0' || *p > '9')
+			return false;
+		for (; p < end && *p >= '0' && *p <= '9'; p++)
+		{
+			micros += (*p - '0') * unit;
+			unit /= 10;
+		}
+	}
+	if (!utc_offset(&p, end, &zone) || p != end)
+		return false;
+	*unix_us = (days_from_civil(year, month, day) * SECS_PER_DAY +
+				hour * 3600 + minute * 60 + second - zone) * MICROS + micros;
+	return true;
+}
