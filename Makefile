@@ -29,7 +29,7 @@ SHLIB_LINK += -Wl,-Bsymbolic
 EXTRA_CLEAN = test/unit/bin test/fuzz/bin results regression.diffs regression.out output_iso tmp_check tmp_check_iso
 
 PG_CONFIG ?= pg_config
-ifneq ($(filter demo demo-% test bench bench-% unit fuzz help,$(MAKECMDGOALS)),)
+ifneq ($(filter demo demo-% test bench bench-% unit unit-% fuzz help,$(MAKECMDGOALS)),)
 NO_PGXS = 1
 endif
 ifndef NO_PGXS
@@ -45,3 +45,20 @@ sql/pg_apm--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql)) pg_apm.cont
 	cat $(sort $(wildcard sql/install/*.sql)) > $@
 
 include test/unit/unit.mk
+
+demo demo-psql demo-stop demo-clean:
+	@bash scripts/demo.sh $@
+
+test:
+	@bash scripts/test.sh
+
+help:
+	@echo 'make demo          install what is missing, start a private server, show the product'
+	@echo 'make demo-psql     psql on the server of the demo'
+	@echo 'make demo-stop     stop it; make demo-clean removes it'
+	@echo 'make test          install what is missing, run every test'
+	@echo 'make               build for $$PG_CONFIG (pg_config); make install installs'
+	@echo 'make installcheck  regression, isolation and TAP tests on a running server'
+	@echo 'make unit          unit tests of the parts without a server'
+
+.PHONY: demo demo-psql demo-stop demo-clean test help

@@ -515,3 +515,48 @@ BEGIN
      GROUP BY s.service, s.project_id ORDER BY s.project_id;
 END;
 $$;
+COMMENT ON FUNCTION apm.load_demo(integer, integer, interval, timestamptz, text) IS 'Fills three projects with the load of an invented shop that ends at until: a frontend, an api and a worker, with one slow release from 60 % of the period on. The same arguments give the same load. part "before" stops at that release, a later call with part "after" goes on with the same load and ignores the other arguments. Returns for each service what was made and what became of it, in numbers of transactions, child spans, errors and items. Example: SELECT * FROM apm.load_demo()';
+
+-- Takes the tables from the catalog, children first, so that no table with a
+-- project_id is forgotten, whichever part of the extension it belongs to.
+CREATE FUNCTION apm.drop_demo() RETURNS bigint
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  projects CONSTANT integer[] := (SELECT array_agg(s.project_id) FROM _apm.demo_services s);
+  removed  bigint := 0;
+  found_rows bigint;
+  target   regclass;
+BEGIN
+  LOCK TABLE _apm.demo_loads IN EXCLUSIVE MODE;
+  IF NOT EXISTS (SELECT FROM _apm.demo_loads) THEN
+    RAISE NOTICE 'this database holds no demo load';
+    RETURN 0;
+  END IF;
+  FOR target IN
+    WITH RECURSIVE tables AS (
+      SELECT c.oid AS relid
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'project_id' AND NOT a.attisdropped
+       WHERE n.nspname IN ('apm', '_apm') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+         AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ), depth AS (
+      SELECT t.relid, 0 AS level FROM tables t
+      UNION
+      SELECT f.conrelid, d.level + 1
+        FROM depth d JOIN pg_constraint f ON f.confrelid = d.relid AND f.contype = 'f' AND f.conrelid <> f.confrelid
+    )
+    SELECT t.relid FROM tables t JOIN depth d USING (relid) GROUP BY t.relid ORDER BY max(d.level) DESC, t.relid
+  LOOP
+    EXECUTE format('DELETE FROM %s WHERE project_id = ANY ($1)', target) USING projects;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    IF target = 'apm.transactions'::regclass THEN
+      removed := found_rows;
+    END IF;
+  END LOOP;
+  DELETE FROM _apm.demo_loads;
+  RETURN removed;
+END;
+$$;
+COMMENT ON FUNCTION apm.drop_demo() IS 'Removes the demo load with its projects and all that belongs to them, alert rules too; returns the number of transactions removed. Example: SELECT apm.drop_demo()';

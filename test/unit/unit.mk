@@ -7,6 +7,8 @@ UNIT_TESTS = $(sort $(patsubst test/unit/%_test.c,%,$(wildcard test/unit/*_test.
 # The pure files of src/, linked into every unit test.
 PURE_SRCS = $(wildcard $(PURE))
 
+unit-programs: $(patsubst %,test/unit/bin/%,$(UNIT_TESTS))
+
 unit: $(patsubst %,test/unit/bin/%,$(UNIT_TESTS))
 	@failed=0; passed=0; for t in $^; do \
 	  if $$t; then passed=$$((passed+1)); else failed=$$((failed+1)); echo "FAILED $$t"; fi; done; \
@@ -16,4 +18,4 @@ test/unit/bin/%: test/unit/%_test.c $(PURE_SRCS) $(wildcard src/*.h src/*/*.h te
 	@mkdir -p test/unit/bin
 	$(UNIT_CC) $(UNIT_CFLAGS) -o $@ $< $(PURE_SRCS) -ljansson -lm
 
-.PHONY: unit
+.PHONY: unit unit-programs

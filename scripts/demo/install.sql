@@ -1,0 +1,3 @@
+CREATE EXTENSION pg_apm;
+
+SELECT extversion, version() FROM pg_extension WHERE extname = 'pg_apm';

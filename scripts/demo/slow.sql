@@ -1,0 +1,1 @@
+SELECT * FROM apm.load_demo(part => 'after');

@@ -1,0 +1,1 @@
+SELECT * FROM apm.worker_status;
