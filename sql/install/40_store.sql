@@ -209,7 +209,7 @@ CREATE FUNCTION apm.ingest_batch(bodies bytea[], project_ids integer[], received
 COMMENT ON FUNCTION apm.ingest_batch(bytea[], integer[], timestamptz[], text) IS 'Stores many bodies at once, one result row each in the same order; one bad body never costs the others. Example: SELECT * FROM apm.ingest_batch(ARRAY[body1, body2], ARRAY[1, 1], ARRAY[now(), now()])';
 
 CREATE FUNCTION apm.format_sentry(internal) RETURNS internal
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION apm.format_sentry(internal) IS 'Handler of the format sentry: envelopes as the SDKs of Sentry send them. Example: SELECT handler FROM apm.formats';
 
 INSERT INTO apm.formats (name, handler, description, builtin)

@@ -108,7 +108,7 @@ keys_claim(IdentityKey *keys, int n)
 {
 	static Statement claim = {
 		"INSERT INTO _apm.seen (project_id, key, seen_at)"
-		" SELECT p, k, pg_catalog.now() FROM pg_catalog.unnest($1, $2) u(p, k)"
+		" SELECT p, k, pg_catalog.now() FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) u(p, k)"
 		" ON CONFLICT DO NOTHING RETURNING project_id, key",
 		2, {INT4ARRAYOID, InvalidOid}, "pg_catalog", "uuid", NULL, InvalidOid
 	};

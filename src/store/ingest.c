@@ -290,12 +290,12 @@ batch_try(StoreBody *bodies, int nbodies, const ApmFormat *format, char **messag
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!error_is_of_data(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		if (!error_is_of_data(error->sqlerrcode))
+			ReThrowError(error);
 		*message = error->message;
 		ok = false;
 	}

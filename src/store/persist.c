@@ -84,7 +84,7 @@ persist_check_partitions(StoreBatch *batch)
 			(s->segment.transaction == NULL || partition_ensure(STORE_TRANSACTIONS, end)))
 			continue;
 		s->refused = true;
-		refuse_partition(batch, s->item, "span");
+		refuse_partition(batch, s->item, s->segment.has_event_id ? "transaction" : "span");
 	}
 	for (i = 0; i < batch->nerrors; i++)
 	{
@@ -155,7 +155,9 @@ persist_check_projects(StoreBatch *batch)
 			body->refused = true;
 			body->rejected = 1;
 			store_note(body, APM_OUTCOME_REJECTED, 0, "envelope", "unknown_project",
-					   "The project does not exist and pg_apm.auto_create_projects is off.", 1);
+					   unknown[i] > 0 ?
+					   "The project does not exist and pg_apm.auto_create_projects is off." :
+					   "A project id is a positive number.", 1);
 		}
 	}
 }
@@ -209,6 +211,19 @@ batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
+/* Attributes of the segment span itself. */
+static ApmStr
+root_attributes(const StoreSegment *s)
+{
+	static const ApmStr none = {NULL, 0};
+	int			i;
+
+	for (i = 0; i < s->segment.nspans; i++)
+		if (s->segment.spans[i].span_id == s->transaction.span_id)
+			return s->segment.spans[i].attributes;
+	return none;
+}
+
 static void
 persist_segments(StoreBatch *batch)
 {
@@ -236,8 +251,7 @@ persist_segments(StoreBatch *batch)
 			continue;
 		if (s->segment.transaction != NULL)
 		{
-			s->transaction.name = envelope_better_name(&s->transaction, s->segment.spans,
-													   s->segment.nspans);
+			s->transaction.name = envelope_better_name(&s->transaction, root_attributes(s));
 			s->segment.transaction_name = s->transaction.name;
 			transactions[ntransactions++] =
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
@@ -338,7 +352,7 @@ outcome_add(OutcomeList *list, int32 project_id, const char *category,
  * nobody knows share one, so that senders cannot invent categories.
  */
 static const char *
-outcome_category(const char *type)
+outcome_category(const char *type, ApmOutcome outcome)
 {
 	static const char *const map[][2] = {
 		{"transaction", "transaction"}, {"span", "span"}, {"event", "error"},
@@ -352,6 +366,9 @@ outcome_category(const char *type)
 	};
 	int			i;
 
+	/* What is left out of a transaction is a span. */
+	if (outcome == APM_OUTCOME_DROPPED && strcmp(type, "transaction") == 0)
+		return "span";
 	for (i = 0; i < lengthof(map); i++)
 		if (strcmp(type, map[i][0]) == 0)
 			return map[i][1];
@@ -365,7 +382,8 @@ insert_outcomes(OutcomeList *list)
 {
 	static Statement insert = {
 		"INSERT INTO _apm.outcome_log (project_id, category, outcome, reason, quantity)"
-		" SELECT * FROM pg_catalog.unnest($1, $2, $3, $4, $5)",
+		" SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		" pg_catalog.unnest($4), pg_catalog.unnest($5))",
 		5, {INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID},
 		NULL, NULL, NULL, InvalidOid
 	};
@@ -428,7 +446,7 @@ persist_outcomes(StoreBatch *batch)
 		{
 			StoreProblem *p = &batch->bodies[i].problems[j];
 
-			outcome_add(&list, batch->bodies[i].project_id, outcome_category(p->type),
+			outcome_add(&list, batch->bodies[i].project_id, outcome_category(p->type, p->outcome),
 						outcome_names[p->outcome], p->reason, p->quantity);
 		}
 	if (list.n > 0)
