@@ -15,7 +15,7 @@ typedef struct SpanKey
 /* A run of equal keys. */
 typedef struct SpanRun
 {
-	int32		first;			/* place of its earliest span in the array */
+	int32		first;			/* place in the array: of its segment span, else its first */
 	int32		start;			/* in the sorted keys */
 	int32		n;
 } SpanRun;
@@ -203,7 +203,8 @@ emit_group(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 
 /*
  * Groups the spans by trace and segment and hands the groups to the sink, in
- * the order in which each first occurs.
+ * the order of their segment spans; a group without one counts as standing
+ * where its first span does.
  */
 void
 group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction *transactions)
@@ -231,9 +232,17 @@ group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 	runs = palloc(n * sizeof(SpanRun));
 	for (i = 0; i < n; i = j)
 	{
+		int32		k;
+
 		for (j = i + 1; j < n && compare_ids(&keys[i], &keys[j]) == 0; j++)
 			;
 		runs[nruns].first = keys[i].index;
+		for (k = i; k < j; k++)
+			if (extra[keys[k].index].transaction >= 0)
+			{
+				runs[nruns].first = keys[k].index;
+				break;
+			}
 		runs[nruns].start = i;
 		runs[nruns++].n = j - i;
 	}

@@ -44,8 +44,20 @@ url_path(ApmStr attributes)
 	return str_nonempty(query == NULL ? target : str_slice(target.data, query));
 }
 
+/* The attributes of a transaction's own span. */
+static ApmStr
+segment_attributes(const ApmTransaction *t, const ApmSpan *spans, int32 nspans)
+{
+	int32		i;
+
+	for (i = 0; i < nspans; i++)
+		if (spans[i].is_segment && spans[i].span_id == t->span_id)
+			return spans[i].attributes;
+	return str_null();
+}
+
 ApmStr
-envelope_better_name(const ApmTransaction *t, ApmStr attributes)
+envelope_better_name(const ApmTransaction *t, const ApmSpan *spans, int32 nspans)
 {
 	static const char *const kinds[] = {"Pageload", "Navigation", NULL};
 	static const char *const methods[] = {
@@ -61,7 +73,7 @@ envelope_better_name(const ApmTransaction *t, ApmStr attributes)
 		memchr(t->name.data, '/', t->name.len) == NULL;
 	if (!method && !url && !is_one_of(t->name, kinds))
 		return t->name;
-	path = url_path(attributes);
+	path = url_path(segment_attributes(t, spans, nspans));
 	if (path.data == NULL)
 		return t->name;
 	if (!method)

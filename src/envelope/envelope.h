@@ -26,9 +26,11 @@ extern const ApmFormat envelope_format_sentry;
 /*
  * A better name for a transaction whose name says little: "Pageload" and
  * "Navigation" become the path of the page, "GET" becomes "GET /path".  The
- * path is url.path (or http.target) of attributes, the text of a JSON object;
- * without it the name stays.  The result may be palloc'd.
+ * path is url.path (or http.target) among the attributes of its own span, which
+ * is looked for in spans; without it the name stays.  The result may be
+ * palloc'd.
  */
-extern ApmStr envelope_better_name(const ApmTransaction *t, ApmStr attributes);
+extern ApmStr envelope_better_name(const ApmTransaction *t, const ApmSpan *spans,
+								   int32 nspans);
 
 #endif							/* PG_APM_ENVELOPE_H */
