@@ -1,0 +1,102 @@
+-- ---------------------------------------------------------------------------
+-- measures: Apdex, failures, misery and other aggregates over plain columns
+--
+-- States are arrays of counters or apm.hll, never internal.  Transition
+-- functions are not STRICT; finals leave the state alone, so that aggregates
+-- with equal arguments share one.
+
+CREATE FUNCTION _apm.counters_combine(bigint[], bigint[]) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _apm.share_final(bigint[]) RETURNS float8
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION _apm.share_hits_final(bigint[]) RETURNS bigint
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION _apm.apdex_accum(bigint[], float8) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _apm.apdex_accum(bigint[], float8, float8) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _apm.apdex_final(bigint[]) RETURNS float8
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE AGGREGATE apm.apdex(duration_ms float8) (
+  SFUNC = _apm.apdex_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0,0}',
+  FINALFUNC = _apm.apdex_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.apdex(float8) IS 'Apdex with a threshold of 300 ms, a ratio from 0 to 1: (durations up to T plus half of those up to 4 T) / all; durations that are NULL, NaN or below 0 do not count; NULL if there is none. Example: SELECT name, apm.apdex(duration_ms) FROM apm.transactions GROUP BY name';
+
+CREATE AGGREGATE apm.apdex(duration_ms float8, threshold_ms float8) (
+  SFUNC = _apm.apdex_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0,0}',
+  FINALFUNC = _apm.apdex_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.apdex(float8, float8) IS 'Apdex with a threshold T in milliseconds, which may differ from row to row, a ratio from 0 to 1: (durations up to T plus half of those up to 4 T) / all; rows without duration or threshold do not count; NULL if there is none. Example: SELECT name, apm.apdex(duration_ms, 500) FROM apm.transactions GROUP BY name';
+
+CREATE FUNCTION _apm.failure_accum(bigint[], apm.span_status) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.failure_rate(status apm.span_status) (
+  SFUNC = _apm.failure_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.failure_rate(apm.span_status) IS 'Share of rows whose status is neither ok nor cancelled nor unknown, a ratio from 0 to 1; a row without status counts among all and is no failure; NULL if there is no row. Example: SELECT name, apm.failure_rate(status) FROM apm.transactions GROUP BY name';
+
+CREATE AGGREGATE apm.failure_count(status apm.span_status) (
+  SFUNC = _apm.failure_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_hits_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.failure_count(apm.span_status) IS 'Number of rows whose status is neither ok nor cancelled nor unknown, a count; NULL if there is no row. Example: SELECT name, apm.failure_count(status) FROM apm.transactions GROUP BY name';
+
+CREATE FUNCTION _apm.http_class_accum(bigint[], integer, integer) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.http_response_rate(http_status integer, class integer) (
+  SFUNC = _apm.http_class_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.http_response_rate(integer, integer) IS 'Share of one class of HTTP statuses (5: 500 to 599) among rows that have a status, a ratio from 0 to 1; NULL if none has one. Example: SELECT name, apm.http_response_rate(http_status, 5) FROM apm.transactions GROUP BY name';
+
+CREATE FUNCTION _apm.misery_accum(apm.hll, text, float8) RETURNS apm.hll
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _apm.misery_accum(apm.hll, text, float8, float8) RETURNS apm.hll
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION apm.misery(users apm.hll) RETURNS float8
+  AS 'MODULE_PATHNAME', 'misery_final' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION apm.misery(apm.hll) IS 'User misery of a stored set of users in which the miserable ones are marked, a ratio from 0 to 1; NULL without users. Example: SELECT apm.misery(apm.hll_agg(user_key, duration_ms > 1200)) FROM apm.transactions';
+
+CREATE FUNCTION apm.misery_score(miserable bigint, users bigint, alpha float8 DEFAULT 5.8875, beta float8 DEFAULT 111.8625) RETURNS float8
+  AS 'MODULE_PATHNAME', 'misery_score_scalar' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION apm.misery_score(bigint, bigint, float8, float8) IS 'User misery from two counts, (miserable + alpha) / (users + alpha + beta), a ratio from 0 to 1; NULL without users. Example: SELECT apm.misery_score(10, 100)';
+
+CREATE AGGREGATE apm.user_misery(user_key text, duration_ms float8) (
+  SFUNC = _apm.misery_accum, STYPE = apm.hll, SSPACE = 2048,
+  FINALFUNC = apm.misery, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.hll_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.user_misery(text, float8) IS 'User misery with a threshold of 300 ms, a ratio from 0 to 1: (users with a duration over 1200 ms + 5.8875) / (users with a duration above 0 + 117.75); users exact up to 4,096; NULL without users. Example: SELECT name, apm.user_misery(user_key, duration_ms) FROM apm.transactions GROUP BY name';
+
+CREATE AGGREGATE apm.user_misery(user_key text, duration_ms float8, threshold_ms float8) (
+  SFUNC = _apm.misery_accum, STYPE = apm.hll, SSPACE = 2048,
+  FINALFUNC = apm.misery, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.hll_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.user_misery(text, float8, float8) IS 'User misery with a threshold T in milliseconds, a ratio from 0 to 1: (users with a duration over 4 T + 5.8875) / (users with a duration above 0 + 117.75); users exact up to 4,096; NULL without users. Example: SELECT name, apm.user_misery(user_key, duration_ms, 500) FROM apm.transactions GROUP BY name';
+
+CREATE AGGREGATE apm.count_miserable(user_key text, duration_ms float8) (
+  SFUNC = _apm.misery_accum, STYPE = apm.hll, SSPACE = 2048,
+  FINALFUNC = apm.marked_count, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.hll_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.count_miserable(text, float8) IS 'Number of distinct users with a duration over 1200 ms, a count, exact for up to 4,096 users; NULL without users. Example: SELECT name, apm.count_miserable(user_key, duration_ms) FROM apm.transactions GROUP BY name';
+
+CREATE AGGREGATE apm.count_miserable(user_key text, duration_ms float8, threshold_ms float8) (
+  SFUNC = _apm.misery_accum, STYPE = apm.hll, SSPACE = 2048,
+  FINALFUNC = apm.marked_count, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.hll_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.count_miserable(text, float8, float8) IS 'Number of distinct users with a duration over four times the threshold in milliseconds, a count, exact for up to 4,096 users; NULL without users. Example: SELECT name, apm.count_miserable(user_key, duration_ms, 500) FROM apm.transactions GROUP BY name';

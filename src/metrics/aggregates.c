@@ -1,0 +1,242 @@
+/*
+ * metrics/aggregates.c
+ *		Apdex and shares of rows, over counters in an array.
+ *
+ * The state is a bigint[] of fixed length, updated in place inside an
+ * aggregate.  Its initial value has all counters at 0, so it is never NULL.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/array.h"
+
+#include "metrics/threshold.h"
+#include "plugin/pg_apm_plugin.h"
+#include "types/types.h"
+
+/* Counters of Apdex. */
+#define APDEX_SATISFIED 0
+#define APDEX_TOLERATED 1
+#define APDEX_TOTAL 2
+#define APDEX_COUNTERS 3
+
+/* Counters of a share. */
+#define SHARE_HITS 0
+#define SHARE_TOTAL 1
+#define SHARE_COUNTERS 2
+
+/* Status codes 0 to 2, ok, cancelled and unknown, are no failures. */
+#define FAILURE_FIRST_CODE 3
+
+/* The counters of an array that has exactly n of them. */
+static int64 *
+counters_of(ArrayType *array, int n)
+{
+	if (ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != n || ARR_HASNULL(array) ||
+		ARR_ELEMTYPE(array) != INT8OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the state must be an array of %d bigint counters", n)));
+	return (int64 *) ARR_DATA_PTR(array);
+}
+
+static pg_attribute_noreturn() void
+null_state_error(int n)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("the state must be an array of %d bigint counters", n)));
+	pg_unreachable();
+}
+
+/* The state to write to: itself inside an aggregate, else a copy. */
+static ArrayType *
+state_array(FunctionCallInfo fcinfo, int n, int64 **counters)
+{
+	ArrayType  *array;
+
+	if (PG_ARGISNULL(0))
+		null_state_error(n);
+	array = AggCheckCallContext(fcinfo, NULL) ? PG_GETARG_ARRAYTYPE_P(0)
+		: PG_GETARG_ARRAYTYPE_P_COPY(0);
+	*counters = counters_of(array, n);
+	return array;
+}
+
+double
+metric_threshold(FunctionCallInfo fcinfo, int arg)
+{
+	double		threshold;
+
+	if (PG_NARGS() <= arg)
+		return METRIC_DEFAULT_THRESHOLD_MS;
+	if (PG_ARGISNULL(arg))
+		return NAN;
+	threshold = PG_GETARG_FLOAT8(arg);
+	if (!(threshold > 0) || isinf(threshold))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("threshold_ms must be a finite number above 0")));
+	return threshold;
+}
+
+/*
+ * Transition of apdex(duration_ms [, threshold_ms]).  Rows without a duration,
+ * with one below 0 or without a threshold do not count.
+ */
+PG_FUNCTION_INFO_V1(apdex_accum);
+Datum
+apdex_accum(PG_FUNCTION_ARGS)
+{
+	int64	   *n;
+	ArrayType  *state = state_array(fcinfo, APDEX_COUNTERS, &n);
+	double		threshold = metric_threshold(fcinfo, 2);
+	double		v = PG_ARGISNULL(1) ? NAN : PG_GETARG_FLOAT8(1);
+
+	if (v >= 0 && !isnan(threshold))
+	{
+		n[APDEX_TOTAL]++;
+		if (v <= threshold)
+			n[APDEX_SATISFIED]++;
+		else if (v <= 4 * threshold)
+			n[APDEX_TOLERATED]++;
+	}
+	PG_RETURN_ARRAYTYPE_P(state);
+}
+
+PG_FUNCTION_INFO_V1(apdex_final);
+Datum
+apdex_final(PG_FUNCTION_ARGS)
+{
+	const int64 *n = counters_of(PG_GETARG_ARRAYTYPE_P(0), APDEX_COUNTERS);
+
+	if (n[APDEX_TOTAL] == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8((n[APDEX_SATISFIED] + n[APDEX_TOLERATED] / 2.0) / n[APDEX_TOTAL]);
+}
+
+/* Combine function of every state here: counters add up. */
+PG_FUNCTION_INFO_V1(counters_combine);
+Datum
+counters_combine(PG_FUNCTION_ARGS)
+{
+	ArrayType  *other;
+	ArrayType  *state;
+	int64	   *to;
+	const int64 *from;
+	int			n;
+	int			i;
+
+	if (PG_ARGISNULL(1))
+		null_state_error(SHARE_COUNTERS);
+	other = PG_GETARG_ARRAYTYPE_P(1);
+	n = ARR_NDIM(other) == 1 ? ARR_DIMS(other)[0] : SHARE_COUNTERS;
+	from = counters_of(other, n);
+	state = state_array(fcinfo, n, &to);
+	for (i = 0; i < n; i++)
+		to[i] += from[i];
+	PG_RETURN_ARRAYTYPE_P(state);
+}
+
+static Datum
+share_add(FunctionCallInfo fcinfo, bool counts, bool hit)
+{
+	int64	   *n;
+	ArrayType  *state = state_array(fcinfo, SHARE_COUNTERS, &n);
+
+	n[SHARE_TOTAL] += counts;
+	n[SHARE_HITS] += counts && hit;
+	PG_RETURN_ARRAYTYPE_P(state);
+}
+
+/*
+ * Is the label of apm.span_status at an argument a failure?  The oids of the
+ * three that are none are kept for the length of the query.
+ */
+static bool
+is_failure(FunctionCallInfo fcinfo, int arg)
+{
+	Oid		   *fine = fcinfo->flinfo->fn_extra;
+	Oid			label = PG_GETARG_OID(arg);
+	int			code;
+
+	if (fine == NULL)
+	{
+		fine = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, FAILURE_FIRST_CODE * sizeof(Oid));
+		for (code = 0; code < FAILURE_FIRST_CODE; code++)
+			fine[code] = types_status_oid(code);
+		fcinfo->flinfo->fn_extra = fine;
+	}
+	for (code = 0; code < FAILURE_FIRST_CODE; code++)
+		if (label == fine[code])
+			return false;
+	return true;
+}
+
+/*
+ * Transition of failure_rate(status) and failure_count(status).  A row
+ * without status counts, and not as a failure, as if it were unknown.
+ */
+PG_FUNCTION_INFO_V1(failure_accum);
+Datum
+failure_accum(PG_FUNCTION_ARGS)
+{
+	return share_add(fcinfo, true, !PG_ARGISNULL(1) && is_failure(fcinfo, 1));
+}
+
+/* Transition of share(hit): rows that are neither true nor false do not count. */
+PG_FUNCTION_INFO_V1(share_accum);
+Datum
+share_accum(PG_FUNCTION_ARGS)
+{
+	return share_add(fcinfo, !PG_ARGISNULL(1), !PG_ARGISNULL(1) && PG_GETARG_BOOL(1));
+}
+
+/* Transition of cache_miss_rate(hit): the misses among known outcomes. */
+PG_FUNCTION_INFO_V1(miss_accum);
+Datum
+miss_accum(PG_FUNCTION_ARGS)
+{
+	return share_add(fcinfo, !PG_ARGISNULL(1), !PG_ARGISNULL(1) && !PG_GETARG_BOOL(1));
+}
+
+/* Transition of http_response_rate(http_status, class). */
+PG_FUNCTION_INFO_V1(http_class_accum);
+Datum
+http_class_accum(PG_FUNCTION_ARGS)
+{
+	int32		class = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
+
+	if (class < 1 || class > 5)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("class must be the first digit of an HTTP status, 1 to 5")));
+	return share_add(fcinfo, !PG_ARGISNULL(1),
+					 !PG_ARGISNULL(1) && PG_GETARG_INT32(1) / 100 == class);
+}
+
+PG_FUNCTION_INFO_V1(share_final);
+Datum
+share_final(PG_FUNCTION_ARGS)
+{
+	const int64 *n = counters_of(PG_GETARG_ARRAYTYPE_P(0), SHARE_COUNTERS);
+
+	if (n[SHARE_TOTAL] == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8((double) n[SHARE_HITS] / n[SHARE_TOTAL]);
+}
+
+/* The numerator of a share. */
+PG_FUNCTION_INFO_V1(share_hits_final);
+Datum
+share_hits_final(PG_FUNCTION_ARGS)
+{
+	const int64 *n = counters_of(PG_GETARG_ARRAYTYPE_P(0), SHARE_COUNTERS);
+
+	if (n[SHARE_TOTAL] == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(n[SHARE_HITS]);
+}
