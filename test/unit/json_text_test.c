@@ -383,6 +383,7 @@ test_unescape(void)
 		{"\"\\ud800x\"", "\xef\xbf\xbdx"},
 		{"\"\\ud800\\n\"", "\xef\xbf\xbd\n"},
 		{"\"\\ud800\\u0041\"", "\xef\xbf\xbd" "A"},
+		{"\"\\ud800\\ue000\"", "\xef\xbf\xbd\xee\x80\x80"},
 		{"\"\\ud800\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
 		{"\"\\ude00\\ud83d\"", "\xef\xbf\xbd\xef\xbf\xbd"},
 		{"\"\\\\u0041\"", "\\u0041"},
