@@ -36,6 +36,7 @@ typedef struct DecodeTime
 {
 	int64		us;
 	int32		ns;
+	ApmStr		number;			/* as sent, if it was a number */
 } DecodeTime;
 
 /* Why a span is refused. */

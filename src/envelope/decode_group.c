@@ -151,7 +151,8 @@ emit_run(Decoder *d, const ApmSpan *spans, const SpanExtra *extra, int32 n,
 		{
 			ApmTransaction *t = &transactions[extra[i].transaction];
 
-			t->span_count = n;
+			if (t->span_count == 0)
+				t->span_count = n;
 			segment.transaction = t;
 			segment.has_event_id = t->has_event_id;
 			segment.transaction_name = t->name;

@@ -44,20 +44,8 @@ url_path(ApmStr attributes)
 	return str_nonempty(query == NULL ? target : str_slice(target.data, query));
 }
 
-/* The attributes of a transaction's own span. */
-static ApmStr
-segment_attributes(const ApmTransaction *t, const ApmSpan *spans, int32 nspans)
-{
-	int32		i;
-
-	for (i = 0; i < nspans; i++)
-		if (spans[i].is_segment && spans[i].span_id == t->span_id)
-			return spans[i].attributes;
-	return str_null();
-}
-
 ApmStr
-envelope_better_name(const ApmTransaction *t, const ApmSpan *spans, int32 nspans)
+envelope_better_name(const ApmTransaction *t, ApmStr attributes)
 {
 	static const char *const kinds[] = {"Pageload", "Navigation", NULL};
 	static const char *const methods[] = {
@@ -73,7 +61,7 @@ envelope_better_name(const ApmTransaction *t, const ApmSpan *spans, int32 nspans
 		memchr(t->name.data, '/', t->name.len) == NULL;
 	if (!method && !url && !is_one_of(t->name, kinds))
 		return t->name;
-	path = url_path(segment_attributes(t, spans, nspans));
+	path = url_path(attributes);
 	if (path.data == NULL)
 		return t->name;
 	if (!method)

@@ -131,10 +131,12 @@ value_time_signed(JsonReader *r, DecodeTime *time)
 	if (!value_text(r, &text))
 		return false;
 	time->ns = 0;
+	time->number = str_null();
 	if (kind == JSON_KIND_NUMBER)
 	{
 		ok = json_number_micros(text, &time->us);
 		time->ns = number_nanos(text);
+		time->number = text;
 	}
 	else
 		ok = text.data != NULL && decode_rfc3339(text.data, text.len, time);
@@ -155,17 +157,27 @@ value_time(JsonReader *r, DecodeTime *time)
 }
 
 /*
- * Microseconds from start to end, neither of which may be unknown; negative if
- * end is first.  Rounded to the nearest, half a microsecond down: what is
- * shown is never longer than what was sent.  Both lie between 1970 and 2^63 microseconds.
+ * Microseconds from start to end, neither of which may be unknown, rounded;
+ * negative if end is first.
+ *
+ * SDKs compute in doubles and print the shortest decimal that stands for one.
+ * Where the decimals lie half way between two microseconds, the doubles
+ * themselves tell which is nearer.
  */
 int64
 decode_duration(DecodeTime start, DecodeTime end)
 {
 	int32		ns = end.ns - start.ns;
+	int32		below = (ns + 2000) / 1000 - 2; /* ns lies between -2000 and 2000 */
+	int64		whole = end.us - start.us + below;
+	int32		part = ns - below * 1000;
 
-	/* ns lies between -2000 and 2000; made positive, division rounds down. */
-	return end.us - start.us + (ns + 2499) / 1000 - 2;
+	if (part != 500)
+		return part > 500 ? whole + 1 : whole;
+	if (start.number.data == NULL || end.number.data == NULL)
+		return whole;
+	return (json_number_double(end.number) - json_number_double(start.number)) * 1e6 >
+		(double) whole + 0.5 ? whole + 1 : whole;
 }
 
 /* A name, an alias or a code; a string that is none of them means unknown. */
@@ -363,9 +375,8 @@ utc_offset(const char **p, const char *end, int *seconds)
 
 /*
  * RFC 3339: date, T or blank, time with up to any number of fractional
- * digits, zone.  Digits beyond the microsecond are cut, not rounded, so that
- * a time never moves into the next second.  Second 60 is the first of the
- * next minute.
+ * digits, zone.  Rounded to microseconds, as numbers are.  Second 60 is the
+ * first of the next minute.
  */
 bool
 decode_rfc3339(const char *s, size_t len, DecodeTime *time)
@@ -408,5 +419,10 @@ decode_rfc3339(const char *s, size_t len, DecodeTime *time)
 	time->us = (days_from_civil(year, month, day) * SECS_PER_DAY +
 				hour * 3600 + minute * 60 + second - zone) * MICROS + nanos / 1000;
 	time->ns = (int32) (nanos % 1000);
+	if (time->ns >= 500)
+	{
+		time->us++;
+		time->ns -= 1000;
+	}
 	return true;
 }

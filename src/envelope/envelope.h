@@ -26,11 +26,10 @@ extern const ApmFormat envelope_format_sentry;
 /*
  * A better name for a transaction whose name says little: "Pageload" and
  * "Navigation" become the path of the page, "GET" becomes "GET /path".  The
- * path is url.path (or http.target) among the attributes of its own span, which
- * is looked for in spans; without it the name stays.  The result may be
+ * path is url.path (or http.target) of attributes, those of its own span as the
+ * text of a JSON object; without it the name stays.  The result may be
  * palloc'd.
  */
-extern ApmStr envelope_better_name(const ApmTransaction *t, const ApmSpan *spans,
-								   int32 nspans);
+extern ApmStr envelope_better_name(const ApmTransaction *t, ApmStr attributes);
 
 #endif							/* PG_APM_ENVELOPE_H */

@@ -323,11 +323,3 @@ parse_dsn(PG_FUNCTION_ARGS)
 	values[i] = CStringGetTextDatum(endpoint.data), nulls[i] = false;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
-
-/* apm.format_sentry(internal): the handler of the format sentry. */
-PG_FUNCTION_INFO_V1(format_sentry);
-Datum
-format_sentry(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_POINTER(&envelope_format_sentry);
-}
