@@ -34,6 +34,8 @@ extern uint8 *spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t 
 #define SPANSET_DESCRIPTION 0x0800
 #define SPANSET_ATTRIBUTES	0x1000
 #define SPANSET_ALL			0x1fff
+#define SPANSET_TEXT		(SPANSET_DESCRIPTION | SPANSET_ATTRIBUTES)
+#define SPANSET_HOT			(SPANSET_DURATION | SPANSET_OP | SPANSET_CATEGORY | SPANSET_GROUP)
 
 /*
  * A column of strings: codes[i] is 0 for NULL, else strings[codes[i] - 1] is
@@ -73,12 +75,11 @@ typedef struct SpansetColumns
 	bool	   *is_segment;
 	ApmStr	   *attributes;
 
-	/* The reader's own. */
+	/* The reader's own memory. */
 	int			capacity;
-	void	   *arrays;
-	void	   *tables;
-	size_t		tables_size;
-	size_t		tables_used;
+	char	   *arrays;
+	uint64	   *scratch64;
+	char	   *digits;
 	char	   *text;
 	size_t		text_size;
 } SpansetColumns;
