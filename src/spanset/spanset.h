@@ -16,8 +16,12 @@
  */
 extern uint8 *spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t *len);
 
-/* The first byte of a packed value. */
+/*
+ * The first byte of a packed value.  The server's aggregates mark values that
+ * they are still building with the other one; the core does not read those.
+ */
 #define SPANSET_VERSION		1
+#define SPANSET_WORKING		0xff
 
 /* Which columns spanset_read() shall fill. */
 #define SPANSET_DURATION	0x0001
@@ -92,8 +96,13 @@ typedef struct SpansetColumns
  */
 extern const char *spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted);
 
-/* Number of spans by the header alone; -1 if it is not one. */
-extern int	spanset_count(const uint8 *data, size_t len);
+/*
+ * Number of spans by the header alone, which SPANSET_HEADER bytes hold; len
+ * is how long the whole value is.  -1 if it is not a header.
+ */
+#define SPANSET_HEADER		8
+
+extern int	spanset_count(const uint8 *data, size_t available, size_t len);
 
 /* One span of columns read with SPANSET_ALL. */
 extern void spanset_get(const SpansetColumns *c, int i, ApmSpan *span);

@@ -564,19 +564,19 @@ arrays_prepare(SpansetColumns *c, int n)
 }
 
 static const char *
-in_header(In *in, const uint8 *data, size_t len)
+in_header(In *in, const uint8 *data, size_t available, size_t len)
 {
 	uint64		n;
 
 	memset(in, 0, sizeof(*in));
 	in->pos = data;
-	in->end = data + len;
-	if (len < 2)
+	in->end = data + available;
+	if (available < 2)
 		return "it is cut short";
 	if (*in->pos++ != SPANSET_VERSION)
 		return "its version is unknown";
 	n = in_varint(in);
-	if (in->error == NULL && (n > in_left(in) / 8 || n > INT32_MAX))
+	if (in->error == NULL && (n > (len - (in->pos - data)) / 8 || n > INT32_MAX))
 		in_fail(in, "it is too short for the number of spans it claims");
 	in->n = n;
 	return in->error;
@@ -610,7 +610,7 @@ const char *
 spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted)
 {
 	In			in;
-	const char *error = in_header(&in, data, len);
+	const char *error = in_header(&in, data, len, len);
 	uint64		flags;
 
 	c->n = 0;
@@ -641,11 +641,11 @@ spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted)
 }
 
 int
-spanset_count(const uint8 *data, size_t len)
+spanset_count(const uint8 *data, size_t available, size_t len)
 {
 	In			in;
 
-	return in_header(&in, data, len) == NULL ? in.n : -1;
+	return in_header(&in, data, Min(available, len), len) == NULL ? in.n : -1;
 }
 
 static ApmStr
