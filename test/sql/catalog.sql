@@ -16,7 +16,7 @@ CREATE TEMP VIEW type AS
      AND t.typcategory <> 'A' AND coalesce(c.relkind, 'c') = 'c';
 -- Names of arguments, of output columns, of columns and of attributes.
 CREATE TEMP VIEW label AS
-  SELECT f.signature AS object, n.name, coalesce(f.proallargtypes, string_to_array(f.proargtypes::text, ' ')::oid[])[n.place::int] AS type, f.is_public
+  SELECT f.signature AS object, n.name, (coalesce(f.proallargtypes, string_to_array(f.proargtypes::text, ' ')::oid[]))[n.place::int] AS type, f.is_public
     FROM function f, unnest(f.proargnames) WITH ORDINALITY n(name, place) WHERE n.name <> ''
   UNION ALL
   SELECT c.oid::regclass::text, a.attname, a.atttypid, c.relnamespace = 'apm'::regnamespace
@@ -63,12 +63,20 @@ SELECT signature FROM function f WHERE is_public AND EXISTS (SELECT FROM pg_type
  ORDER BY 1;
 
 -- A name stands for one function when every argument is an untyped literal.
+-- Where the overloads differ in taking a state or what it is made of, the first
+-- argument is a column and has a type.
 CREATE FUNCTION pg_temp.ambiguous() RETURNS TABLE (call text) LANGUAGE plpgsql AS $$
 BEGIN
   FOR call IN
-    SELECT format('apm.%I(%s)', proname, array_to_string(array_fill('NULL'::text, ARRAY[n]), ', '))
-      FROM function f, generate_series(pronargs::int - pronargdefaults, pronargs) n
-     WHERE is_public GROUP BY proname, n HAVING count(*) > 1 AND n > 0 ORDER BY proname, n
+    WITH form AS (
+      SELECT proname, n, proargtypes[0]::regtype AS first FROM function f, generate_series(pronargs::int - pronargdefaults, pronargs) n
+       WHERE is_public AND n > 0),
+    overloaded AS (
+      SELECT proname, n, bool_or(first = ANY ('{apm.sketch,apm.hll,apm.spanset}'::regtype[])) AS state FROM form
+       GROUP BY proname, n HAVING count(*) > 1)
+    SELECT DISTINCT format('apm.%I(%s)', proname, array_to_string(CASE WHEN state THEN 'NULL::' || first ELSE 'NULL' END ||
+                                                                  array_fill('NULL'::text, ARRAY[n - 1]), ', '))
+      FROM form JOIN overloaded USING (proname, n) ORDER BY 1
   LOOP
     BEGIN
       EXECUTE 'EXPLAIN SELECT ' || call;
@@ -84,7 +92,7 @@ SELECT * FROM pg_temp.ambiguous();
 -- Durations are float8 in milliseconds, moments timestamptz.
 SELECT object, name, format_type(type, NULL) FROM label
  WHERE is_public AND (name ~ '_ms$' AND type NOT IN ('float8'::regtype, 'float8[]'::regtype)
-   OR name ~ '(_time|_at|^since|^until)$' AND type NOT IN ('timestamptz'::regtype, 'timestamptz[]'::regtype)
+   OR name ~ '(_time|_at|^since|^until)$' AND type NOT IN ('timestamptz'::regtype, 'timestamptz[]'::regtype, 'interval'::regtype)
    OR name ~ '^(trace_id|span_id|parent_span_id|segment_id)$' AND type NOT IN ('apm.trace_id'::regtype, 'apm.span_id'::regtype))
  ORDER BY 1, 2;
 SELECT object, name FROM label WHERE type = 'timestamp'::regtype ORDER BY 1, 2;
@@ -118,8 +126,11 @@ SELECT f.signature FROM function f JOIN pg_language l ON l.oid = f.prolang
    AND EXISTS (SELECT FROM regexp_matches(f.prosrc, '\m(?:from|join|into|update)\s+([a-z_]+)\M(?!\.)(?!\()', 'gi') r JOIN relation c ON c.relname = r[1])
  ORDER BY 1;
 
--- Views run with the rights of who asks.
-SELECT name FROM relation WHERE relkind = 'v' AND NOT coalesce(array_to_string(reloptions, ' '), '') ~ 'security_invoker=(true|on)' ORDER BY 1;
+-- Views that read tables do it with the rights of who asks.
+SELECT name FROM relation r WHERE relkind = 'v' AND NOT coalesce(array_to_string(reloptions, ' '), '') ~ 'security_invoker=(true|on)'
+   AND EXISTS (SELECT FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                WHERE w.ev_class = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.oid)
+ ORDER BY 1;
 
 -- No triggers, no unlogged tables: neither would work on distributed ones.
 SELECT r.name, t.tgname FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal ORDER BY 1;
