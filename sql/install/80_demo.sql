@@ -31,6 +31,7 @@ CREATE TABLE _apm.demo_truth (
   apdex_300       float8 NOT NULL,
   users           bigint NOT NULL,
   miserable_users bigint NOT NULL,
+  user_misery     float8,
   PRIMARY KEY (project_id, transaction, op)
 );
 COMMENT ON TABLE _apm.demo_truth IS 'What the demo load holds, by its generator''s own count; durations in milliseconds, Apdex and misery at 300 ms';
@@ -411,7 +412,10 @@ BEGIN ATOMIC
          percentile_cont(0.99) WITHIN GROUP (ORDER BY t.duration_us / 1000::float8),
          (count(*) FILTER (WHERE t.duration_us <= 300000)
           + 0.5 * count(*) FILTER (WHERE t.duration_us > 300000 AND t.duration_us <= 1200000))::float8 / count(*),
-         count(DISTINCT t.user_no), count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000)
+         count(DISTINCT t.user_no), count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000),
+         CASE WHEN count(t.user_no) > 0
+              THEN (count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000) + 5.8875::float8)
+                   / (count(DISTINCT t.user_no) + 5.8875::float8 + 111.8625) END
     FROM _apm.demo_plan((load).seed, (load).traces, 1, (load).traces, (load).since, (load).until) t
    WHERE (load).slow_loaded OR NOT t.slow_part
    GROUP BY t.project_id, t.name, t.op;
