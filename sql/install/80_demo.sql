@@ -529,7 +529,8 @@ AS $$
 DECLARE
   projects CONSTANT integer[] := (SELECT array_agg(s.project_id) FROM _apm.demo_services s);
   removed  bigint := 0;
-  found_rows bigint;
+  deleted  bigint;
+  rule     text;
   target   regclass;
 BEGIN
   LOCK TABLE _apm.demo_loads IN EXCLUSIVE MODE;
@@ -537,6 +538,11 @@ BEGIN
     RAISE NOTICE 'this database holds no demo load';
     RETURN 0;
   END IF;
+  FOR rule IN SELECT r.name FROM apm.alert_rules r WHERE r.project_id = ANY (projects) ORDER BY r.rule_id LOOP
+    PERFORM apm.drop_alert(rule);
+  END LOOP;
+  DELETE FROM apm.notifications n USING apm.incidents i WHERE i.incident_id = n.incident_id AND i.project_id = ANY (projects);
+  DELETE FROM apm.incident_events e USING apm.incidents i WHERE i.incident_id = e.incident_id AND i.project_id = ANY (projects);
   FOR target IN
     WITH RECURSIVE tables AS (
       SELECT c.oid AS relid
@@ -554,9 +560,9 @@ BEGIN
     SELECT t.relid FROM tables t JOIN depth d USING (relid) GROUP BY t.relid ORDER BY max(d.level) DESC, t.relid
   LOOP
     EXECUTE format('DELETE FROM %s WHERE project_id = ANY ($1)', target) USING projects;
-    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
     IF target = 'apm.transactions'::regclass THEN
-      removed := found_rows;
+      removed := deleted;
     END IF;
   END LOOP;
   DELETE FROM _apm.demo_loads;

@@ -88,9 +88,16 @@ BEGIN
   END LOOP;
   RETURN total;
 END $$;
+SET LOCAL client_min_messages = warning;
+SELECT apm.create_alert('demo test', 'p95(duration)', 900002, critical => 1, time_window => '6 hours') > 0 AS made;
+RESET client_min_messages;
+SELECT verdict FROM apm.evaluate_alerts('2026-03-02 18:00:00+00', 'demo test');
+SELECT count(*) AS incidents, (SELECT count(*) FROM apm.notifications n WHERE n.incident_id = min(i.incident_id)) AS notifications
+  FROM apm.incidents i WHERE rule_name = 'demo test';
 SELECT pg_temp.rows_left() > 0 AS some_there;
 SELECT apm.drop_demo() = count(*) AS removed_all FROM rows_in_parts;
 SELECT pg_temp.rows_left();
+SELECT count(*) FROM apm.incidents WHERE rule_name = 'demo test';
 
 -- Refused at once.
 SELECT * FROM apm.load_demo(part => 'after');
