@@ -42,7 +42,7 @@ psql_line() {
 run_psql() { as_postgres TERM="${TERM:-dumb}" "$BIN/psql" -X -h "$socket" -p "$PORT" -v ON_ERROR_STOP=1 -P pager=off "$@"; }
 
 # Runs a file of statements: -e shows each above its result.
-show() { run_psql -q -e -d "$database" -v dir="$home/files" -f "$home/tree/scripts/demo/$1" </dev/null; }
+show() { run_psql -q -e -d "$database" -v dir="$home/files" -v list="$home/files/list.tsv" -f "$home/tree/scripts/demo/$1" </dev/null; }
 
 # One value, quietly.
 value() { run_psql -qAt -d "$database" -c "$1" </dev/null; }
@@ -70,6 +70,7 @@ start_server() {
 	listen_addresses = ''
 	unix_socket_directories = '$socket'
 	shared_preload_libraries = 'pg_apm'
+	pg_apm.worker_interval = '1s'
 	max_worker_processes = 16
 	timezone = 'UTC'
 	log_timezone = 'UTC'
