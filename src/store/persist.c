@@ -213,6 +213,19 @@ batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
+/* Attributes of the segment span itself. */
+static ApmStr
+root_attributes(const StoreSegment *s)
+{
+	static const ApmStr none = {NULL, 0};
+	int			i;
+
+	for (i = 0; i < s->segment.nspans; i++)
+		if (s->segment.spans[i].span_id == s->transaction.span_id)
+			return s->segment.spans[i].attributes;
+	return none;
+}
+
 static void
 persist_segments(StoreBatch *batch)
 {
@@ -240,8 +253,7 @@ persist_segments(StoreBatch *batch)
 			continue;
 		if (s->segment.transaction != NULL)
 		{
-			s->transaction.name = envelope_better_name(&s->transaction, s->segment.spans,
-													   s->segment.nspans);
+			s->transaction.name = envelope_better_name(&s->transaction, root_attributes(s));
 			s->segment.transaction_name = s->transaction.name;
 			transactions[ntransactions++] =
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
