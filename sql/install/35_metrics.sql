@@ -57,14 +57,18 @@ INSERT INTO apm.metrics (name, arguments, unit, description, expression, samples
   ('http_response_rate', 'class class', 'ratio', 'share of one class of HTTP statuses among transactions that have one', 'apm.http_response_rate(t.http_status, {class})', 'count(t.http_status)', NULL, true),
   ('http_error_rate', '', 'ratio', 'share of HTTP statuses 500 to 599 among all transactions', 'avg(CASE WHEN t.http_status BETWEEN 500 AND 599 THEN 1 ELSE 0 END)', 'count(*)', NULL, true),
   ('apdex', 'threshold_ms positive = 300, of_column value = duration', 'ratio', 'satisfied plus half of tolerated, among all that have a value', 'apm.apdex({of_column}, {threshold_ms})', 'count({of_column})', NULL, true),
+  ('count_web_vitals', 'vital vital, quality quality', NULL, 'transactions whose web vital is good, meh or poor', 'apm.count_web_vitals(apm.measurement(t.measurements, {vital}), {vital}, {quality})', 'count(apm.measurement(t.measurements, {vital}))', NULL, true),
+  ('performance_score', 'vital vital', 'ratio', 'mean score of one web vital', 'avg(apm.vital_score({vital}, apm.measurement(t.measurements, {vital}), t.contexts -> ''browser'' ->> ''name''))', 'count(apm.vital_score({vital}, apm.measurement(t.measurements, {vital}), t.contexts -> ''browser'' ->> ''name''))', NULL, true),
+  ('performance_total', '', 'ratio', 'mean performance score of page loads', 'avg(apm.performance_score(t.measurements, t.contexts -> ''browser'' ->> ''name''))', 'count(apm.performance_score(t.measurements, t.contexts -> ''browser'' ->> ''name''))', NULL, true),
+  ('count_scores', 'vital vital', NULL, 'transactions that have a score of a web vital', 'nullif(count(apm.vital_score({vital}, apm.measurement(t.measurements, {vital}))), 0)', 'count(apm.vital_score({vital}, apm.measurement(t.measurements, {vital})))', NULL, true),
   ('count_miserable', 'threshold_ms positive = 300, of_column value = duration', NULL, 'distinct users with a value over four times the threshold', 'apm.count_miserable(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true),
   ('user_misery', 'threshold_ms positive = 300, of_column value = duration', 'ratio', 'share of miserable users, drawn towards 0.05 when users are few', 'apm.user_misery(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true);
 
-CREATE FUNCTION _apm.metric_parse(metric text, seconds float8 DEFAULT NULL,
+CREATE FUNCTION _apm.metric_parse(metric text, seconds float8 DEFAULT NULL, window_sql text DEFAULT NULL,
     OUT name text, OUT canonical text, OUT value_sql text, OUT samples_sql text,
-    OUT rollup_sql text, OUT empty_value float8, OUT unit text)
+    OUT rollup_sql text, OUT empty_value float8, OUT unit text, OUT expression_sql text)
   AS 'MODULE_PATHNAME', 'metric_parse' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION _apm.metric_parse(text, float8) IS 'A metric''s text to SQL over rows t of apm.transactions; seconds is the window''s length. value_sql is of type float8, samples_sql of type bigint, canonical has every default written out. Example: SELECT * FROM _apm.metric_parse(''p95(duration)'')';
+COMMENT ON FUNCTION _apm.metric_parse(text, float8, text) IS 'A metric''s text to SQL over rows t of apm.transactions; the window''s length is a number of seconds, or SQL of type float8 that gives it. value_sql is of type float8, samples_sql of type bigint, canonical has every default written out. Example: SELECT * FROM _apm.metric_parse(''p95(duration)'')';
 
 CREATE FUNCTION _apm.metric_sql(metric text, seconds float8 DEFAULT NULL) RETURNS text
   LANGUAGE sql STABLE PARALLEL SAFE
@@ -99,7 +103,7 @@ CREATE FUNCTION _apm.transaction_filter(since timestamptz, until timestamptz, pr
     CASE WHEN release IS NOT NULL THEN 't.release = $7' END);
 COMMENT ON FUNCTION _apm.transaction_filter(timestamptz, timestamptz, integer, text, text, text, text) IS 'The WHERE clause over rows t of apm.transactions for the common filters, which are parameters $1 to $7. Example: SELECT _apm.transaction_filter(now(), NULL, 1, NULL, NULL, NULL, NULL)';
 
-CREATE FUNCTION _apm.check_window(since timestamptz, until timestamptz) RETURNS void
+CREATE FUNCTION _apm.check_window(since timestamptz, until timestamptz) RETURNS boolean
   LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
@@ -110,9 +114,10 @@ BEGIN
             DETAIL = pg_catalog.format('since is %s, until is %s.', since, until),
             HINT = 'The window is [since, until): from since on, until not included.';
   END IF;
+  RETURN true;
 END
 $$;
-COMMENT ON FUNCTION _apm.check_window(timestamptz, timestamptz) IS 'Raises an error for a window that ends before it begins. Example: SELECT _apm.check_window(now() - interval ''1 day'', now())';
+COMMENT ON FUNCTION _apm.check_window(timestamptz, timestamptz) IS 'True, or an error for a window that ends before it begins. Example: SELECT _apm.check_window(now() - interval ''1 day'', now())';
 
 CREATE FUNCTION apm.metric_value(metric text,
     since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
@@ -138,12 +143,14 @@ COMMENT ON FUNCTION apm.metric_value(text, timestamptz, timestamptz, integer, te
 CREATE FUNCTION apm.register_metric(name text, expression text, arguments text DEFAULT '',
     samples text DEFAULT 'count(*)', unit text DEFAULT NULL, description text DEFAULT '',
     rollup text DEFAULT NULL, empty_value float8 DEFAULT NULL) RETURNS void
-  LANGUAGE plpgsql VOLATILE
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   p record;
   part record;
+  value_type oid;
+  samples_type oid;
 BEGIN
   IF name IS NULL OR expression IS NULL OR arguments IS NULL OR samples IS NULL THEN
     RAISE EXCEPTION 'name, expression, arguments and samples must not be NULL'
@@ -174,20 +181,27 @@ BEGIN
     SET arguments = excluded.arguments, unit = excluded.unit, description = excluded.description,
         expression = excluded.expression, samples = excluded.samples, rollup = excluded.rollup,
         empty_value = excluded.empty_value;
-  -- Planned, not run: names, types and "must appear in GROUP BY" are checked.
+  -- Tried on no row at all: an aggregate gives one row, with its type.
   p := _apm.metric_parse(_apm.metric_example(name, arguments), 60);
-  EXECUTE format('EXPLAIN SELECT %s, %s FROM apm.transactions t', p.value_sql, p.samples_sql);
+  EXECUTE format('SELECT pg_typeof(%s)::oid FROM apm.transactions t WHERE false', p.expression_sql) INTO value_type;
+  EXECUTE format('SELECT pg_typeof(%s)::oid FROM apm.transactions t WHERE false', p.samples_sql) INTO samples_type;
+  IF (SELECT typcategory FROM pg_type WHERE oid = value_type) IS DISTINCT FROM 'N' OR samples_type IS NULL THEN
+    RAISE EXCEPTION 'metric "%" must be an aggregate that gives a number', name
+      USING ERRCODE = 'datatype_mismatch',
+            DETAIL = CASE WHEN value_type IS NOT NULL THEN format('It gives the type %s.', format_type(value_type, NULL)) END,
+            HINT = 'Such as avg(t.duration_ms), or count(*) FILTER (WHERE t.duration_ms > 1000).';
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION apm.register_metric(text, text, text, text, text, text, text, float8) IS 'Adds or replaces a metric: an SQL aggregate over rows t of apm.transactions, {argument} for arguments declared as name kind [= default], {window_s} for the window''s seconds; checked at once. Its unit is free text. Example: SELECT apm.register_metric(''slow_share'', ''avg((t.duration_ms > {bound_ms})::int)'', ''bound_ms positive = 1000'', unit => ''ratio'')';
 REVOKE ALL ON FUNCTION apm.register_metric(text, text, text, text, text, text, text, float8) FROM PUBLIC;
 
-CREATE FUNCTION apm.drop_metric(name text) RETURNS void
-  LANGUAGE plpgsql VOLATILE STRICT
+CREATE FUNCTION apm.unregister_metric(name text) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  DELETE FROM apm.metrics m WHERE m.name = drop_metric.name AND NOT m.builtin;
+  DELETE FROM apm.metrics m WHERE m.name = unregister_metric.name AND NOT m.builtin;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no registered metric "%"', name
       USING ERRCODE = 'undefined_object',
@@ -195,5 +209,5 @@ BEGIN
   END IF;
 END
 $$;
-COMMENT ON FUNCTION apm.drop_metric(text) IS 'Removes a metric that was registered; built-in ones stay. No unit. Example: SELECT apm.drop_metric(''slow_share'')';
-REVOKE ALL ON FUNCTION apm.drop_metric(text) FROM PUBLIC;
+COMMENT ON FUNCTION apm.unregister_metric(text) IS 'Removes a metric that was registered; built-in ones stay. No unit. Example: SELECT apm.unregister_metric(''slow_share'')';
+REVOKE ALL ON FUNCTION apm.unregister_metric(text) FROM PUBLIC;

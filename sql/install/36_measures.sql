@@ -100,3 +100,41 @@ CREATE AGGREGATE apm.count_miserable(user_key text, duration_ms float8, threshol
   COMBINEFUNC = _apm.hll_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE apm.count_miserable(text, float8, float8) IS 'Number of distinct users with a duration over four times the threshold in milliseconds, a count, exact for up to 4,096 users; NULL without users. Example: SELECT name, apm.count_miserable(user_key, duration_ms, 500) FROM apm.transactions GROUP BY name';
+
+-- --- web vitals ------------------------------------------------------------
+
+CREATE FUNCTION apm.web_vital_rating(vital text, v float8) RETURNS text
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION apm.web_vital_rating(text, float8) IS 'good, meh or poor for a value of lcp, fcp, fp, fid, inp or ttfb in milliseconds, or of cls without unit; NULL for a negative value. Example: SELECT apm.web_vital_rating(''lcp'', 2500)';
+
+CREATE FUNCTION apm.vital_score(vital text, v float8, browser text DEFAULT NULL) RETURNS float8
+  AS 'MODULE_PATHNAME', 'web_vital_score' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION apm.vital_score(text, float8, text) IS 'Score of one web vital, a ratio from 0 to 1 on a log-normal curve; browsers on phones have curves of their own; v in milliseconds, for cls without unit; NULL for fp, which has no curve. Example: SELECT apm.vital_score(''lcp'', 2400)';
+
+CREATE FUNCTION apm.performance_score(measurements jsonb, browser text DEFAULT NULL) RETURNS float8
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION apm.performance_score(jsonb, text) IS 'Performance score of one event, a ratio from 0 to 1: mean of the scores of its web vitals by weight; NULL if it has none. Example: SELECT apm.performance_score(measurements, contexts->''browser''->>''name'') FROM apm.transactions';
+
+CREATE FUNCTION apm.performance_scores(measurements jsonb, browser text DEFAULT NULL,
+    OUT vital text, OUT weight float8, OUT ratio float8, OUT score float8) RETURNS SETOF record
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 4;
+COMMENT ON FUNCTION apm.performance_scores(jsonb, text) IS 'The parts of apm.performance_score, ratios from 0 to 1: weight of each web vital, its own score (ratio), and weight times ratio (score); the scores add up to the total. Example: SELECT * FROM apm.performance_scores(''{"lcp": {"value": 2500}, "ttfb": {"value": 600}}'', ''Chrome'')';
+
+CREATE FUNCTION apm.page_score(lcp float8 DEFAULT NULL, fcp float8 DEFAULT NULL, cls float8 DEFAULT NULL,
+    ttfb float8 DEFAULT NULL, inp float8 DEFAULT NULL) RETURNS float8
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION apm.page_score(float8, float8, float8, float8, float8) IS 'Score of a page from the mean scores of its web vitals, all ratios from 0 to 1; a vital that is NULL is left out; NULL if all are. Example: SELECT apm.page_score(lcp => 0.9, inp => 0.5)';
+
+CREATE FUNCTION apm.log_normal_score(v float8, p10 float8, p50 float8) RETURNS float8
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION apm.log_normal_score(float8, float8, float8) IS 'Score of a value on a log-normal curve that is 0.9 at p10 and 0.5 at p50, a ratio from 0 to 1; all three in one unit. Example: SELECT apm.log_normal_score(1800, 1200, 2400)';
+
+CREATE FUNCTION _apm.vital_accum(bigint[], float8, text, text) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.count_web_vitals(v float8, vital text, quality text) (
+  SFUNC = _apm.vital_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_hits_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.count_web_vitals(float8, text, text) IS 'Number of values of a web vital that are good, meh, poor or any, a count; NULL if there is no value. Example: SELECT apm.count_web_vitals(apm.measurement(measurements, ''lcp''), ''lcp'', ''good'') FROM apm.transactions';

@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "utils/array.h"
 
+#include "metrics/scores.h"
 #include "metrics/threshold.h"
 #include "plugin/pg_apm_plugin.h"
 #include "types/types.h"
@@ -216,6 +217,28 @@ http_class_accum(PG_FUNCTION_ARGS)
 				 errmsg("class must be the first digit of an HTTP status, 1 to 5")));
 	return share_add(fcinfo, !PG_ARGISNULL(1),
 					 !PG_ARGISNULL(1) && PG_GETARG_INT32(1) / 100 == class);
+}
+
+/*
+ * Transition of count_web_vitals(v, vital, quality): all with a value count,
+ * those of the quality are hits.
+ */
+PG_FUNCTION_INFO_V1(vital_accum);
+Datum
+vital_accum(PG_FUNCTION_ARGS)
+{
+	VitalRating rating;
+	Vital		vital;
+	bool		hit;
+
+	if (PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("vital and quality must not be NULL")));
+	vital = vital_argument(PG_GETARG_TEXT_PP(2));
+	rating = PG_ARGISNULL(1) ? VITAL_UNRATED : vital_rate(vital, PG_GETARG_FLOAT8(1));
+	hit = vital_quality_matches(PG_GETARG_TEXT_PP(3), rating);
+	return share_add(fcinfo, rating != VITAL_UNRATED, hit);
 }
 
 PG_FUNCTION_INFO_V1(share_final);

@@ -47,6 +47,7 @@ typedef struct Resolver
 	bool		column_numeric; /* type of the column argument, for a literal */
 	const char *column_unit;
 	double		seconds;
+	const char *window_sql;
 } Resolver;
 
 typedef struct ArgKind
@@ -422,6 +423,8 @@ placeholder_sql(Resolver *r, MetricText name)
 			return r->sql[i];
 	if (metric_text_is(name, "window_s"))
 	{
+		if (r->window_sql != NULL)
+			return r->window_sql;
 		if (!(r->seconds > 0) || isinf(r->seconds))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -623,7 +626,7 @@ canonical_call(const Resolver *r)
 }
 
 MetricSql *
-metric_to_sql(const char *text, int len, double seconds)
+metric_to_sql(const char *text, int len, double seconds, const char *window_sql)
 {
 	MetricSql  *result = palloc0(sizeof(MetricSql));
 	Resolver	r;
@@ -634,6 +637,7 @@ metric_to_sql(const char *text, int len, double seconds)
 	r.text = text;
 	r.len = len;
 	r.seconds = seconds;
+	r.window_sql = window_sql;
 	if (!metric_parse_call(text, len, &r.call, &error))
 		metric_syntax_error(text, len, &error);
 	load_definition(&r, &def);
@@ -641,9 +645,10 @@ metric_to_sql(const char *text, int len, double seconds)
 	metric_read_signature(result->name, def.arguments, &r.signature);
 	resolve_arguments(&r);
 	result->canonical = canonical_call(&r);
+	result->expression = expand_template(&r, def.expression);
 	result->value = psprintf(def.has_empty ? "COALESCE((%s)::pg_catalog.float8, %s)" :
 							 "(%s)::pg_catalog.float8",
-							 expand_template(&r, def.expression), quote_number(def.empty));
+							 result->expression, quote_number(def.empty));
 	result->samples = psprintf("(%s)::pg_catalog.int8", expand_template(&r, def.samples));
 	result->rollup = expand_template(&r, def.rollup);
 	result->has_empty = def.has_empty;

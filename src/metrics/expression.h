@@ -14,6 +14,7 @@ typedef struct MetricSql
 {
 	char	   *name;			/* of the registry row */
 	char	   *canonical;		/* the text with every default written out */
+	char	   *expression;		/* as registered, with arguments put in */
 	char	   *value;			/* aggregate of type float8 over rows of alias t */
 	char	   *samples;		/* aggregate of type bigint: rows that have a value */
 	char	   *rollup;			/* aggregate over rollup rows, or NULL */
@@ -24,10 +25,11 @@ typedef struct MetricSql
 
 /*
  * The whole of text must be one metric; errors carry the position in it.
- * seconds is the length of the window, NaN when unknown: a metric that is a
- * rate then raises an error.
+ * window_sql is an SQL expression for the window's length in seconds, or NULL:
+ * then seconds is, or NaN if it is unknown, where a rate raises an error.
  */
-extern MetricSql *metric_to_sql(const char *text, int len, double seconds);
+extern MetricSql *metric_to_sql(const char *text, int len, double seconds,
+								const char *window_sql);
 
 /* Parses and checks a signature of the registry; raises an error if it is none. */
 extern void metric_read_signature(const char *metric, const char *text,

@@ -1,6 +1,6 @@
 /*
  * metrics/measurement.c
- *		A number out of the measurements of a transaction.
+ *		Numbers out of the measurements of a transaction.
  */
 #include "postgres.h"
 
@@ -10,41 +10,38 @@
 #include "utils/numeric.h"
 
 #include "compat.h"
+#include "metrics/measurement.h"
 
-/* The value if it is a number, else NULL; too large for float8 is infinite. */
-static bool
-number_of(const JsonbValue *v, double *number)
+bool
+measurement_value(Jsonb *measurements, const char *name, int len, double *value)
 {
-	if (v == NULL || v->type != jbvNumeric)
+	JsonbValue	entry;
+	JsonbValue	inner;
+	JsonbValue *found;
+
+	if (!JB_ROOT_IS_OBJECT(measurements))
 		return false;
-	*number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
-												 NumericGetDatum(v->val.numeric)));
+	found = getKeyJsonValueFromContainer(&measurements->root, name, len, &entry);
+	if (found != NULL && found->type == jbvBinary &&
+		JsonContainerIsObject(found->val.binary.data))
+		found = getKeyJsonValueFromContainer(found->val.binary.data, "value", 5, &inner);
+	if (found == NULL || found->type != jbvNumeric)
+		return false;
+	*value = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+												NumericGetDatum(found->val.numeric)));
 	return true;
 }
 
-/*
- * apm.measurement(measurements, name): {"lcp": {"value": 2500, "unit": …}} as
- * stored, or a bare number under the name.  Anything else is unknown.
- */
+/* apm.measurement(measurements, name) */
 PG_FUNCTION_INFO_V1(measurement);
 Datum
 measurement(PG_FUNCTION_ARGS)
 {
-	Jsonb	   *all = PG_GETARG_JSONB_P(0);
 	text	   *name = PG_GETARG_TEXT_PP(1);
-	JsonbValue	entry;
-	JsonbValue	value;
-	JsonbValue *found;
-	double		number;
+	double		value;
 
-	if (!JB_ROOT_IS_OBJECT(all))
+	if (!measurement_value(PG_GETARG_JSONB_P(0), VARDATA_ANY(name),
+						   VARSIZE_ANY_EXHDR(name), &value))
 		PG_RETURN_NULL();
-	found = getKeyJsonValueFromContainer(&all->root, VARDATA_ANY(name),
-										 VARSIZE_ANY_EXHDR(name), &entry);
-	if (found != NULL && found->type == jbvBinary &&
-		JsonContainerIsObject(found->val.binary.data))
-		found = getKeyJsonValueFromContainer(found->val.binary.data, "value", 5, &value);
-	if (!number_of(found, &number))
-		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(number);
+	PG_RETURN_FLOAT8(value);
 }

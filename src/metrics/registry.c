@@ -24,7 +24,7 @@ text_or_null(const char *s, bool *isnull)
 }
 
 /*
- * _apm.metric_parse(metric, seconds): a metric's text to SQL and what else the
+ * _apm.metric_parse(metric, seconds, window_sql): a metric's text to SQL and what else the
  * registry says about it.  Not STRICT: unknown seconds are allowed.
  */
 PG_FUNCTION_INFO_V1(metric_parse);
@@ -32,8 +32,8 @@ Datum
 metric_parse(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
-	Datum		values[7];
-	bool		nulls[7];
+	Datum		values[8];
+	bool		nulls[8];
 	text	   *metric;
 	MetricSql  *sql;
 
@@ -45,7 +45,8 @@ metric_parse(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	metric = PG_GETARG_TEXT_PP(0);
 	sql = metric_to_sql(VARDATA_ANY(metric), VARSIZE_ANY_EXHDR(metric),
-						PG_ARGISNULL(1) ? (double) NAN : PG_GETARG_FLOAT8(1));
+						PG_ARGISNULL(1) ? (double) NAN : PG_GETARG_FLOAT8(1),
+						PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	values[0] = text_or_null(sql->name, &nulls[0]);
 	values[1] = text_or_null(sql->canonical, &nulls[1]);
 	values[2] = text_or_null(sql->value, &nulls[2]);
@@ -54,6 +55,7 @@ metric_parse(PG_FUNCTION_ARGS)
 	values[5] = Float8GetDatum(sql->empty);
 	nulls[5] = !sql->has_empty;
 	values[6] = text_or_null(sql->unit, &nulls[6]);
+	values[7] = text_or_null(sql->expression, &nulls[7]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
