@@ -140,7 +140,7 @@ CREATE FUNCTION _apm.next_due(evaluated_at timestamptz, every interval) RETURNS 
 
 CREATE VIEW apm.worker_status WITH (security_invoker = true) AS
   SELECT w.running, current_database() AS database, w.pid, w.started_at, w.last_tick,
-         (SELECT greatest(max(now() - greatest(_apm.next_due(s.evaluated_at, r.every), r.created_at)), '0')
+         (SELECT max(greatest(now() - greatest(_apm.next_due(s.evaluated_at, r.every), r.created_at), '0'))
             FROM apm.alert_rules r JOIN apm.alert_states s USING (rule_id)
            WHERE r.enabled) AS lag,
          w.last_error, w.last_error_at, w.problem

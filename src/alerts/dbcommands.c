@@ -112,33 +112,38 @@ database_wanted_alone(Node *stmt)
 	return InvalidOid;
 }
 
+/* Asks the database's worker to leave, if it has one; false when it has none. */
+static bool
+has_worker(Oid dboid, bool ask)
+{
+	WorkerSlot *slot;
+	bool		present;
+
+	alerts_lock(LW_EXCLUSIVE);
+	slot = alerts_find_slot(dboid);
+	present = slot != NULL && slot->pid != 0;
+	if (slot != NULL && ask)
+		alerts_ask_to_stop(slot);
+	alerts_unlock();
+	return present;
+}
+
 /*
- * Makes the worker leave and keeps it away until the transaction ends.  The
- * wait is bounded: if the worker does not leave, the command itself reports
- * who is connected.
+ * Keeps new workers away until the transaction ends, and makes the one that is
+ * there leave.  The wait is bounded: if the worker does not leave, the command
+ * itself reports who is connected.
  */
 static void
 hold_database(Oid dboid)
 {
-	LOCKTAG		tag;
 	int			waited;
 
-	alerts_database_tag(&tag, dboid);
 	wake_launcher_at_end = true;
+	alerts_hold_database(dboid);
 	for (waited = 0; waited < HOLD_TIMEOUT_MS; waited += HOLD_POLL_MS)
 	{
-		if (waited % HOLD_REPEAT_MS == 0)
-		{
-			WorkerSlot *slot;
-
-			alerts_lock(LW_EXCLUSIVE);
-			slot = alerts_find_slot(dboid);
-			if (slot != NULL)
-				alerts_ask_to_stop(slot);
-			alerts_unlock();
-		}
-		if (LockAcquire(&tag, HOLD_LOCKMODE, false, true) != LOCKACQUIRE_NOT_AVAIL)
-			return;
+		if (!has_worker(dboid, waited % HOLD_REPEAT_MS == 0))
+			break;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 HOLD_POLL_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

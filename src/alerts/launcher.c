@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -25,7 +26,6 @@
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -46,7 +46,7 @@
 /* What the launcher knows of a database; entries live as long as those do. */
 typedef struct Known
 {
-	Oid			dboid;			/* hash key */
+	Oid			dboid;
 	char		name[NAMEDATALEN];
 	bool		wanted;			/* exists, can be served and is listed */
 	bool		active;			/* has a slot whose worker starts or runs */
@@ -57,7 +57,8 @@ typedef struct Known
 	int			failures;
 } Known;
 
-static HTAB *known_databases = NULL;
+/* A list, since scans of a hash table do not outlive a transaction. */
+static List *known_databases = NIL;
 static shmem_request_hook_type previous_shmem_request = NULL;
 static shmem_startup_hook_type previous_shmem_startup = NULL;
 
@@ -114,15 +115,33 @@ launcher_exit(int code, Datum arg)
 }
 
 static Known *
+find_known(Oid dboid)
+{
+	ListCell   *lc;
+
+	foreach(lc, known_databases)
+	{
+		Known	   *known = lfirst(lc);
+
+		if (known->dboid == dboid)
+			return known;
+	}
+	return NULL;
+}
+
+static Known *
 know(Oid dboid)
 {
-	bool		found;
-	Known	   *known = hash_search(known_databases, &dboid, HASH_ENTER, &found);
+	Known	   *known = find_known(dboid);
 
-	if (!found)
+	if (known == NULL)
 	{
-		memset(known, 0, sizeof(Known));
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		known = palloc0(sizeof(Known));
 		known->dboid = dboid;
+		known_databases = lappend(known_databases, known);
+		MemoryContextSwitchTo(old);
 	}
 	return known;
 }
@@ -172,12 +191,11 @@ read_databases(void)
 	Relation	rel;
 	TableScanDesc scan;
 	HeapTuple	tuple;
-	HASH_SEQ_STATUS status;
 	Known	   *known;
+	ListCell   *lc;
 
-	hash_seq_init(&status, known_databases);
-	while ((known = hash_seq_search(&status)) != NULL)
-		known->wanted = false;
+	foreach(lc, known_databases)
+		((Known *) lfirst(lc))->wanted = false;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -206,23 +224,20 @@ read_databases(void)
 static void
 read_wake_requests(void)
 {
-	HASH_SEQ_STATUS status;
-	Known	   *known;
+	ListCell   *lc;
 	int			i;
 
 	alerts_lock(LW_EXCLUSIVE);
 	for (i = 0; i < alerts_shared->nwake; i++)
 	{
-		known = hash_search(known_databases, &alerts_shared->wake[i], HASH_FIND, NULL);
+		Known	   *known = find_known(alerts_shared->wake[i]);
+
 		if (known != NULL)
 			known->next_start = 0;
 	}
 	if (alerts_shared->wake_all)
-	{
-		hash_seq_init(&status, known_databases);
-		while ((known = hash_seq_search(&status)) != NULL)
-			known->next_start = 0;
-	}
+		foreach(lc, known_databases)
+			((Known *) lfirst(lc))->next_start = 0;
 	alerts_shared->nwake = 0;
 	alerts_shared->wake_all = false;
 	alerts_unlock();
@@ -241,6 +256,9 @@ note_end(Known *known, TimestampTz now)
 	if (slot != NULL && slot->generation == known->generation)
 	{
 		result = slot->result;
+		/* the extension was created after the worker had looked for it */
+		if (result == WORKER_ABSENT && slot->tick)
+			result = WORKER_STOPPED;
 		/* the last error stays readable unless there is nothing to serve */
 		if (result == WORKER_ABSENT || !known->wanted)
 			slot->dboid = InvalidOid;
@@ -290,12 +308,10 @@ has_ended(const Known *known)
 static bool
 is_held(Oid dboid)
 {
-	LOCKTAG		tag;
 	bool		held;
 
-	alerts_database_tag(&tag, dboid);
 	StartTransactionCommand();
-	held = LockAcquire(&tag, WORKER_LOCKMODE, false, true) == LOCKACQUIRE_NOT_AVAIL;
+	held = alerts_database_held(dboid);
 	CommitTransactionCommand();
 	return held;
 }
@@ -342,6 +358,18 @@ release_slot(Oid dboid)
 	slot = alerts_find_slot(dboid);
 	if (slot != NULL)
 		slot->dboid = InvalidOid;
+	alerts_unlock();
+}
+
+static void
+stop_worker(Oid dboid)
+{
+	WorkerSlot *slot;
+
+	alerts_lock(LW_EXCLUSIVE);
+	slot = alerts_find_slot(dboid);
+	if (slot != NULL)
+		alerts_ask_to_stop(slot);
 	alerts_unlock();
 }
 
@@ -407,12 +435,12 @@ reconcile(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = TimestampTzPlusMilliseconds(now, apm_worker_interval_ms);
-	HASH_SEQ_STATUS status;
-	Known	   *known;
+	ListCell   *lc;
 
-	hash_seq_init(&status, known_databases);
-	while ((known = hash_seq_search(&status)) != NULL)
+	foreach(lc, known_databases)
 	{
+		Known	   *known = lfirst(lc);
+
 		if (known->active && has_ended(known))
 			note_end(known, now);
 		if (!known->wanted)
@@ -420,17 +448,11 @@ reconcile(void)
 			if (!known->active)
 			{
 				release_slot(known->dboid);
-				(void) hash_search(known_databases, &known->dboid, HASH_REMOVE, NULL);
-				continue;
+				known_databases = foreach_delete_current(known_databases, lc);
+				pfree(known);
 			}
-			alerts_lock(LW_EXCLUSIVE);
-			{
-				WorkerSlot *slot = alerts_find_slot(known->dboid);
-
-				if (slot != NULL)
-					alerts_ask_to_stop(slot);
-			}
-			alerts_unlock();
+			else
+				stop_worker(known->dboid);
 			continue;
 		}
 		if (known->active)
@@ -446,7 +468,6 @@ reconcile(void)
 void
 alerts_launcher_main(Datum arg)
 {
-	HASHCTL		ctl;
 	MemoryContext context;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -454,10 +475,6 @@ alerts_launcher_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
-	memset(&ctl, 0, sizeof(ctl));
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(Known);
-	known_databases = hash_create("pg_apm databases", 64, &ctl, HASH_ELEM | HASH_BLOBS);
 	context = AllocSetContextCreate(TopMemoryContext, "pg_apm launcher", ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(launcher_exit, (Datum) 0);
 	adopt_slots();

@@ -8,6 +8,7 @@
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lock.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/varlena.h"
@@ -109,12 +110,14 @@ alerts_wake_database(Oid dboid)
 		return;
 	alerts_lock(LW_EXCLUSIVE);
 	slot = alerts_find_slot(dboid);
-	if (slot != NULL && slot->pid != 0 && !slot->stop)
+	if (slot != NULL)
 	{
+		/* a worker that is just leaving for want of the extension is sent back */
 		slot->tick = true;
-		SetLatch(slot->latch);
+		if (slot->pid != 0)
+			SetLatch(slot->latch);
 	}
-	else
+	if (slot == NULL || slot->pid == 0)
 	{
 		if (alerts_shared->nwake < WAKE_REQUESTS)
 			alerts_shared->wake[alerts_shared->nwake++] = dboid;
@@ -126,9 +129,25 @@ alerts_wake_database(Oid dboid)
 }
 
 void
-alerts_database_tag(LOCKTAG *tag, Oid dboid)
+alerts_hold_database(Oid dboid)
 {
-	SET_LOCKTAG_ADVISORY(*tag, dboid, 0, 0, DATABASE_LOCK_CLASS);
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, dboid, 0, 0, DATABASE_LOCK_CLASS);
+	(void) LockAcquire(&tag, ShareLock, false, false);
+}
+
+/* The lock is taken for a moment only, in a mode that disturbs no other test. */
+bool
+alerts_database_held(Oid dboid)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, dboid, 0, 0, DATABASE_LOCK_CLASS);
+	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, false);
+	return false;
 }
 
 /* The check hook of the setting has refused lists that cannot be split. */

@@ -14,7 +14,6 @@
 
 #include "datatype/timestamp.h"
 #include "storage/latch.h"
-#include "storage/lock.h"
 #include "storage/lwlock.h"
 
 #define WORKER_ERROR_LEN	256
@@ -72,13 +71,12 @@ extern void alerts_wake_launcher(void);
 extern void alerts_wake_database(Oid dboid);
 
 /*
- * The lock between a database's worker, which holds WORKER_LOCKMODE as long as
- * it is connected, and commands that need the database for themselves, which
- * hold HOLD_LOCKMODE until their transaction ends, however it ends.
+ * Commands that need a database for themselves hold a lock on its name here
+ * until their transaction ends, however it ends.  While it is held no worker
+ * starts, and one that just has leaves again.
  */
-#define WORKER_LOCKMODE		RowExclusiveLock
-#define HOLD_LOCKMODE		ShareLock
-extern void alerts_database_tag(LOCKTAG *tag, Oid dboid);
+extern void alerts_hold_database(Oid dboid);
+extern bool alerts_database_held(Oid dboid);
 
 /* Is the database in the setting pg_apm.databases? */
 extern bool alerts_database_listed(const char *name);

@@ -255,22 +255,17 @@ worker_round(void)
 	return Max(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHORTEST_WAIT_MS));
 }
 
-/*
- * Takes the lock that keeps database commands and workers apart.  Somebody
- * who needs the database for himself may have come first.
- */
+/* Somebody who needs the database for himself may have been faster. */
 static void
-worker_lock_database(Oid dboid)
+worker_check_held(Oid dboid)
 {
-	LOCKTAG		tag;
-	LockAcquireResult result;
+	bool		held;
 
-	alerts_database_tag(&tag, dboid);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	result = LockAcquire(&tag, WORKER_LOCKMODE, true, true);
+	held = alerts_database_held(dboid);
 	CommitTransactionCommand();
-	if (result == LOCKACQUIRE_NOT_AVAIL)
+	if (held)
 		worker_leave(WORKER_STOPPED);
 }
 
@@ -285,7 +280,7 @@ alerts_worker_main(Datum arg)
 	dboid = worker_claim(DatumGetInt32(arg));
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
-	worker_lock_database(dboid);
+	worker_check_held(dboid);
 
 	for (;;)
 	{
