@@ -182,7 +182,7 @@ PG_FUNCTION_INFO_V1(envelope_transactions);
 Datum
 envelope_transactions(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {NULL, put_transaction, ignore_error, ignore_problem};
+	ApmSink		sink = {.segment = put_transaction, .error = ignore_error, .problem = ignore_problem};
 
 	return reader_run(fcinfo, &sink);
 }
@@ -192,7 +192,7 @@ PG_FUNCTION_INFO_V1(envelope_spans);
 Datum
 envelope_spans(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {NULL, put_spans, ignore_error, ignore_problem};
+	ApmSink		sink = {.segment = put_spans, .error = ignore_error, .problem = ignore_problem};
 
 	return reader_run(fcinfo, &sink);
 }
@@ -202,7 +202,7 @@ PG_FUNCTION_INFO_V1(envelope_errors);
 Datum
 envelope_errors(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {NULL, ignore_segment, put_error, ignore_problem};
+	ApmSink		sink = {.segment = ignore_segment, .error = put_error, .problem = ignore_problem};
 
 	return reader_run(fcinfo, &sink);
 }
@@ -212,7 +212,7 @@ PG_FUNCTION_INFO_V1(envelope_problems);
 Datum
 envelope_problems(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {NULL, ignore_segment, ignore_error, put_problem};
+	ApmSink		sink = {.segment = ignore_segment, .error = ignore_error, .problem = put_problem};
 
 	return reader_run(fcinfo, &sink);
 }
