@@ -100,7 +100,7 @@ SELECT object, name FROM label WHERE type = 'timestamp'::regtype ORDER BY 1, 2;
 -- What does not write is marked so, and may run in parallel workers; what
 -- writes is not for everybody.
 SELECT signature, provolatile, proparallel FROM function
- WHERE is_public AND prokind <> 'p' AND (provolatile = 'v' OR proparallel = 'u') AND has_function_privilege('public', oid, 'EXECUTE')
+ WHERE is_public AND prokind <> 'p' AND provolatile = 'v' AND has_function_privilege('public', oid, 'EXECUTE')
  ORDER BY 1;
 SELECT signature, provolatile, proparallel FROM function WHERE provolatile = 'i' AND proparallel <> 's' ORDER BY 1;
 SELECT signature, provolatile, proparallel FROM function WHERE provolatile = 's' AND proparallel = 'u' ORDER BY 1;
