@@ -11,6 +11,7 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
+#include "compat.h"
 #include "plugin/registry.h"
 
 /* Calls a handler and checks what it returns. */
