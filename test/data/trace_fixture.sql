@@ -29,10 +29,10 @@ CREATE PROCEDURE pg_temp.store() LANGUAGE sql BEGIN ATOMIC
          pg_temp.trace_no(trace), pg_temp.span_no(span), pg_temp.span_no(parent), pg_temp.span_no(segment),
          span = segment, op, description, status, pg_temp.at(begins), lasts
     FROM s WINDOW segment AS (PARTITION BY project, trace, segment);
-  INSERT INTO apm.transactions (project_id, trace_id, span_id, start_time, end_time, duration_ms, platform)
+  INSERT INTO apm.transactions (project_id, trace_id, span_id, start_time, end_time, duration_ms, op, platform)
   SELECT project, pg_temp.trace_no(trace), pg_temp.span_no(span), pg_temp.at(begins),
          pg_temp.at(max(begins + lasts) OVER segment), lasts,
-         CASE WHEN op IN ('pageload', 'navigation') THEN 'javascript' ELSE 'python' END
+         op, CASE op WHEN 'ui.action' THEN 'javascript' WHEN 'http.server' THEN 'python' END
     FROM s WHERE span = segment WINDOW segment AS (PARTITION BY project, trace, segment);
   DELETE FROM s;
 END;

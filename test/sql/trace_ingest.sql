@@ -50,4 +50,8 @@ SELECT ordinal, repeat('  ', depth) || coalesce(op, '') AS op, project_id, trans
 SELECT count(*) AS spans, count(t.span_id) AS listed, count(*) FILTER (WHERE s.self_time_ms IS DISTINCT FROM t.self_time_ms) AS different
   FROM apm.spans s LEFT JOIN apm.trace('5b8aa5a2d2c872e8321cf37308d69df2') t USING (span_id)
  WHERE s.trace_id = '5b8aa5a2d2c872e8321cf37308d69df2';
+-- A reader may look.
+SET LOCAL ROLE apm_reader;
+SELECT count(*) FROM apm.trace('5b8aa5a2d2c872e8321cf37308d69df2');
+SELECT count(*) FROM apm.waterfall('5b8aa5a2d2c872e8321cf37308d69df2');
 ROLLBACK;

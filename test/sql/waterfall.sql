@@ -86,7 +86,7 @@ INSERT INTO s VALUES
   (7, 910002, 1, 4, 1, 'c', 'no gap before this', 599.999, 0.001, 'ok'),
   (7, 910002, 1, 5, 1, 'd', 'gap before this', 700, 10, 'ok'),
   (7, 910003, 16, 16, 1, 'queue', 'other service', 900, 10, 'ok'),
-  (7, 910001, 32, 32, 1, 'navigation', 'browser', 920, 80, 'ok'),
+  (7, 910001, 32, 32, 1, 'ui.action', 'browser', 920, 80, 'ok'),
   (7, 910001, 32, 33, 32, 'ui', 'early', 500, 1, 'ok'),
   (7, 910001, 32, 34, 33, 'ui', 'nested', 500, 1, 'ok'),
   (7, 910001, 32, 35, 33, 'ui', 'nested', 940, 1, 'ok'),
