@@ -29,12 +29,12 @@ CREATE TABLE _apm.demo_truth (
   p95_ms          float8 NOT NULL,
   p99_ms          float8 NOT NULL,
   apdex_300       float8 NOT NULL,
-  users           bigint NOT NULL,
-  miserable_users bigint NOT NULL,
+  users           bigint,
+  miserable_users bigint,
   user_misery     float8,
   PRIMARY KEY (project_id, transaction, op)
 );
-COMMENT ON TABLE _apm.demo_truth IS 'What the demo load holds, by its generator''s own count; durations in milliseconds, Apdex and misery at 300 ms';
+COMMENT ON TABLE _apm.demo_truth IS 'What the demo load holds, by its generator''s own count; durations in milliseconds, Apdex and misery at 300 ms; users are NULL where no transaction has one';
 
 SELECT pg_catalog.pg_extension_config_dump('_apm.demo_loads', '');
 SELECT pg_catalog.pg_extension_config_dump('_apm.demo_truth', '');
@@ -412,7 +412,8 @@ BEGIN ATOMIC
          percentile_cont(0.99) WITHIN GROUP (ORDER BY t.duration_us / 1000::float8),
          (count(*) FILTER (WHERE t.duration_us <= 300000)
           + 0.5 * count(*) FILTER (WHERE t.duration_us > 300000 AND t.duration_us <= 1200000))::float8 / count(*),
-         count(DISTINCT t.user_no), count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000),
+         nullif(count(DISTINCT t.user_no), 0),
+         CASE WHEN count(t.user_no) > 0 THEN count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000) END,
          CASE WHEN count(t.user_no) > 0
               THEN (count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000) + 5.8875::float8)
                    / (count(DISTINCT t.user_no) + 5.8875::float8 + 111.8625) END

@@ -39,8 +39,8 @@ SELECT project_id, transaction, op, t.count, e.count AS stored
                     count(*) FILTER (WHERE status NOT IN ('ok', 'cancelled', 'unknown')) AS failures,
                     percentile_cont(ARRAY[0.5, 0.75, 0.95, 0.99]) WITHIN GROUP (ORDER BY duration_ms) AS percentiles,
                     (count(*) FILTER (WHERE duration_ms <= 300) + count(*) FILTER (WHERE duration_ms > 300 AND duration_ms <= 1200) / 2.0) / count(*) AS apdex,
-                    count(DISTINCT user_key) AS users,
-                    count(DISTINCT user_key) FILTER (WHERE duration_ms > 1200) AS miserable_users
+                    nullif(count(DISTINCT user_key), 0) AS users,
+                    CASE WHEN count(user_key) > 0 THEN count(DISTINCT user_key) FILTER (WHERE duration_ms > 1200) END AS miserable_users
                FROM apm.transactions WHERE project_id BETWEEN 900001 AND 900003 GROUP BY project_id, name, op) e
  USING (project_id, transaction, op)
  WHERE (t.count, t.failures, t.users, t.miserable_users) IS DISTINCT FROM (e.count, e.failures, e.users, e.miserable_users)
