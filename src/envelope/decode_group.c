@@ -187,7 +187,10 @@ emit_group(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 		{
 			if (have_transaction)
 			{
-				emit_run(d, &spans[i], &extra[i], 1, transactions);
+				ApmSpan    *alone = palloc(sizeof(ApmSpan));	/* its place is taken below */
+
+				*alone = spans[i];
+				emit_run(d, alone, &extra[i], 1, transactions);
 				continue;
 			}
 			have_transaction = true;
@@ -249,7 +252,7 @@ group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 	}
 	qsort(runs, nruns, sizeof(SpanRun), compare_runs);
 
-	group = palloc(n * sizeof(ApmSpan));
+	group = palloc(n * sizeof(ApmSpan));	/* the receiver keeps it */
 	group_extra = palloc(n * sizeof(SpanExtra));
 	for (i = 0; i < nruns; i++)
 	{
@@ -259,9 +262,9 @@ group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 			group_extra[j] = extra[keys[runs[i].start + j].index];
 		}
 		emit_group(d, group, group_extra, runs[i].n, transactions);
+		group += runs[i].n;
 	}
 	pfree(keys);
 	pfree(runs);
-	pfree(group);
 	pfree(group_extra);
 }
