@@ -1,4 +1,4 @@
--- Bodies of requests that released SDKs sent, and some made to be refused.
+\echo '-- Bodies of requests that released SDKs sent, and some made by hand to be refused'
 CREATE TABLE body_files (file text, sdk text, body bytea);
 COPY body_files (file, sdk) FROM :'list';
 UPDATE body_files SET body = pg_read_binary_file(:'dir' || '/' || file);
@@ -11,11 +11,11 @@ SELECT f.sdk, f.file, r.accepted, r.rejected, r.skipped, r.problems
        apm.ingest_batch(bodies, projects, times) WITH ORDINALITY AS r (event_id, accepted, rejected, skipped, problems, n)
   JOIN (SELECT sdk, file, row_number() OVER (ORDER BY file) AS n FROM body_files) f USING (n);
 
--- Items by SDK: what is not performance data (sessions, attachments, …) is skipped.
+\echo '-- Items by SDK; kinds that are not stored yet, such as sessions, are skipped and counted'
 SELECT sdk, count(*) AS files, sum(accepted) AS accepted, sum(rejected) AS rejected, sum(skipped) AS skipped
   FROM body_results GROUP BY sdk ORDER BY sdk;
 
--- What was rejected, and why.
+\echo '-- What was rejected, and why'
 SELECT sdk, p ->> 'type' AS item, p ->> 'reason' AS reason, p ->> 'detail' AS detail, sum((p ->> 'quantity')::int) AS times, min(file) AS for_example
   FROM body_results, jsonb_array_elements(problems) p
  WHERE p ->> 'outcome' = 'rejected'

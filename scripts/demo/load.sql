@@ -1,6 +1,6 @@
 SELECT * FROM apm.load_demo(part => 'before');
 
--- The generator counts what it makes; apm.endpoints() counts what is stored.
+\echo '-- The generator counts what it makes; apm.endpoints() sees only what is stored'
 CREATE VIEW demo_differences AS
 SELECT project_id, transaction_name, op, e.transactions, t.count AS made, e.p95_ms, t.p95_ms AS made_p95_ms
   FROM (SELECT * FROM apm.endpoints(since => now() - interval '25 hours') WHERE project_id > 900000) e

@@ -241,6 +241,7 @@ span_v1_decode(Decoder *d)
 	SpanV1		s;
 	SpanFault	fault;
 	ApmSegment	segment;
+	ApmSpan    *kept;
 
 	json_reader_init(&r, d->item.payload, d->item.length, d->options->max_depth);
 	r.strict_surrogates = d->options->strict;
@@ -259,7 +260,9 @@ span_v1_decode(Decoder *d)
 	memcpy(segment.trace_id, s.span.trace_id, 16);
 	segment.segment_id = s.span.segment_id;
 	read_data(s.data, &s.span, &segment, d->options->max_depth);
-	segment.spans = &s.span;
+	kept = palloc(sizeof(ApmSpan));
+	*kept = s.span;
+	segment.spans = kept;
 	segment.nspans = 1;
 	d->sink->segment(d->sink->arg, &segment);
 	decode_repairs(d, &r);
