@@ -146,7 +146,7 @@ as_postgres() {
 # so that the next build is short.
 copy_tree() {
   find "$1" -type f ! -name '*.o' ! -name built_with -delete
-  tar -C "$SOURCE" --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./sql/pg_apm--1.0.sql \
+  tar -C "$SOURCE" --mode=u+w,a+rX --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./sql/pg_apm--1.0.sql \
     --exclude=./results --exclude=./regression.diffs --exclude=./regression.out --exclude=./output_iso \
     --exclude=./tmp_check --exclude=./tmp_check_iso --exclude=./log --exclude=./test/unit/bin --exclude=./test/fuzz/bin \
     --exclude=node_modules -cf - . | tar -C "$1" --no-same-owner -xf -
