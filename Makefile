@@ -29,7 +29,7 @@ SHLIB_LINK += -Wl,-Bsymbolic
 EXTRA_CLEAN = test/unit/bin test/fuzz/bin results regression.diffs regression.out output_iso tmp_check tmp_check_iso
 
 PG_CONFIG ?= pg_config
-ifneq ($(filter demo demo-% test bench bench-% unit unit-% fuzz help,$(MAKECMDGOALS)),)
+ifneq ($(filter demo demo-% test bench bench-% unit unit-% fuzz reference help,$(MAKECMDGOALS)),)
 NO_PGXS = 1
 endif
 ifndef NO_PGXS
@@ -47,6 +47,10 @@ sql/pg_apm--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql)) pg_apm.cont
 include test/unit/unit.mk
 include test/fuzz/fuzz.mk
 
+# Needs a database with the extension; PGHOST and PGDATABASE say which.
+reference:
+	psql -XAtq -v ON_ERROR_STOP=1 -f scripts/reference.sql >docs/reference.md
+
 demo demo-psql demo-stop demo-clean:
 	@bash scripts/demo.sh $@
 
@@ -63,4 +67,4 @@ help:
 	@echo 'make unit          unit tests of the parts without a server'
 	@echo 'make fuzz          fuzzes the same parts, FUZZ_SECONDS=60 each'
 
-.PHONY: demo demo-psql demo-stop demo-clean test help
+.PHONY: reference demo demo-psql demo-stop demo-clean test help
