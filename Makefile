@@ -45,6 +45,7 @@ sql/pg_apm--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql)) pg_apm.cont
 	cat $(sort $(wildcard sql/install/*.sql)) > $@
 
 include test/unit/unit.mk
+include test/fuzz/fuzz.mk
 
 demo demo-psql demo-stop demo-clean:
 	@bash scripts/demo.sh $@
@@ -60,5 +61,6 @@ help:
 	@echo 'make               build for $$PG_CONFIG (pg_config); make install installs'
 	@echo 'make installcheck  regression, isolation and TAP tests on a running server'
 	@echo 'make unit          unit tests of the parts without a server'
+	@echo 'make fuzz          fuzzes the same parts, FUZZ_SECONDS=60 each'
 
 .PHONY: demo demo-psql demo-stop demo-clean test help

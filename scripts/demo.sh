@@ -42,7 +42,7 @@ psql_line() {
 run_psql() { as_postgres TERM="${TERM:-dumb}" "$BIN/psql" -X -h "$socket" -p "$PORT" -v ON_ERROR_STOP=1 -P pager=off "$@"; }
 
 # Runs a file of statements: -e shows each above its result.
-show() { run_psql -q -e -d "$database" -v dir="$home/files" -f "$home/tree/scripts/demo/$1" </dev/null; }
+show() { run_psql -q -e -d "$database" -v dir="$home/files" -v list="$home/files/list.tsv" -f "$home/tree/scripts/demo/$1" </dev/null; }
 
 # One value, quietly.
 value() { run_psql -qAt -d "$database" -c "$1" </dev/null; }
@@ -70,6 +70,7 @@ start_server() {
 	listen_addresses = ''
 	unix_socket_directories = '$socket'
 	shared_preload_libraries = 'pg_apm'
+	pg_apm.worker_interval = '1s'
 	max_worker_processes = 16
 	timezone = 'UTC'
 	log_timezone = 'UTC'
@@ -98,22 +99,23 @@ check_truth() {
   say "No difference: counts, failures, Apdex, users and misery are equal, each p95 within 1 %."
 }
 
-wait_for_incident() {
+# wait_for "what" query: until the query says t, 60 s at most.
+wait_for() {
   local started=$SECONDS shown=5
-  say "Waiting for the worker to open an incident (60 s at most)"
-  while [ "$(value "SELECT count(*) FROM apm.incidents")" = 0 ]; do
+  say "Waiting for the worker to $1 (60 s at most)"
+  while [ "$(value "$2")" != t ]; do
     if [ $((SECONDS - started)) -ge 60 ]; then
-      show worker.sql
+      show state.sql
       tail -n 20 "$data/server.log"
-      die "the worker opened no incident within 60 s"
+      die "the worker did not $1 within 60 s"
     fi
     if [ $((SECONDS - started)) -ge $shown ]; then
       say "    still waiting ($shown s)"
       shown=$((shown + 5))
     fi
-    sleep 0.5
+    sleep 0.2
   done
-  say "    opened after $((SECONDS - started)) s"
+  say "    done after $((SECONDS - started)) s"
 }
 
 demo() {
@@ -143,9 +145,11 @@ demo() {
   show trace.sql
   title "(d) An alert rule, then the release of 4.2.0 that makes checkout slow"
   show alert.sql
+  wait_for "evaluate the rule" "SELECT count(*) > 0 FROM apm.alert_evaluations"
+  show state.sql
   say "Loading the rest of the day"
   show slow.sql
-  wait_for_incident
+  wait_for "open an incident" "SELECT count(*) > 0 FROM apm.incidents"
   show incident.sql
   title "The whole day, beside what the generator made"
   check_truth endpoints.sql

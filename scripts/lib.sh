@@ -1,5 +1,8 @@
 # Functions that scripts/demo.sh and scripts/test.sh share; bash, to be sourced.
 #
+# They need nothing but bash, coreutils, findutils, tar and util-linux before the
+# packages are there, and no /proc (hence no process substitution).
+#
 # Both run as root: they install packages and the extension, and start servers
 # as the user postgres, since initdb refuses root.  Nothing is built or run in
 # the checkout itself, which postgres may not be able to enter.
@@ -143,7 +146,7 @@ as_postgres() {
 # so that the next build is short.
 copy_tree() {
   find "$1" -type f ! -name '*.o' ! -name built_with -delete
-  tar -C "$SOURCE" --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./sql/pg_apm--1.0.sql \
+  tar -C "$SOURCE" --mode=u+w,a+rX --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./sql/pg_apm--1.0.sql \
     --exclude=./results --exclude=./regression.diffs --exclude=./regression.out --exclude=./output_iso \
     --exclude=./tmp_check --exclude=./tmp_check_iso --exclude=./log --exclude=./test/unit/bin --exclude=./test/fuzz/bin \
     --exclude=node_modules -cf - . | tar -C "$1" --no-same-owner -xf -
@@ -158,9 +161,9 @@ build() {
     find "$1" -name '*.o' -delete
     say "$with" >"$1/built_with"
   fi
-  step "compiling for $("$PG_CONFIG" --version)" "$2" make -C "$1" -j2 with_llvm=no PG_CONFIG="$PG_CONFIG" all
+  step "compiling for $("$PG_CONFIG" --version)" "$2" make -s -C "$1" -j2 with_llvm=no PG_CONFIG="$PG_CONFIG" all
 }
 
 install_extension() {
-  step "installing into $("$PG_CONFIG" --pkglibdir)" "$2" make -C "$1" with_llvm=no PG_CONFIG="$PG_CONFIG" install
+  step "installing into $("$PG_CONFIG" --pkglibdir)" "$2" make -s -C "$1" with_llvm=no PG_CONFIG="$PG_CONFIG" install
 }

@@ -15,9 +15,9 @@ chmod 755 "$work" "$log"
 finish() {
   local pid
   # Whatever a stopped test left running has its data below our folder.
-  while read -r pid; do
+  for pid in $(find "$work" -name postmaster.pid -exec head -qn 1 {} + 2>/dev/null); do
     kill -QUIT "$pid" 2>/dev/null || true
-  done < <(find "$work" -name postmaster.pid -exec head -qn 1 {} + 2>/dev/null)
+  done
   cd /
   rm -rf "$work"
 }
@@ -145,10 +145,8 @@ run_units
 pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/..
 start_server || stop_here "start of a server"
 # Sorted names are the order of `make installcheck`, too.
-mapfile -t regress_tests < <(names 'test/sql/*.sql')
-mapfile -t isolation_tests < <(names 'test/specs/*.spec')
-regress regression "$pgxs/test/regress/pg_regress" "${regress_tests[@]}"
-regress isolation "$pgxs/test/isolation/pg_isolation_regress" "${isolation_tests[@]}"
+regress regression "$pgxs/test/regress/pg_regress" $(names 'test/sql/*.sql')
+regress isolation "$pgxs/test/isolation/pg_isolation_regress" $(names 'test/specs/*.spec')
 check_server_log
 as_postgres "$BIN/pg_ctl" -D "$work/data" -m fast -w stop >/dev/null
 run_tap

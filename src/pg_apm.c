@@ -7,7 +7,9 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
+#include "alerts/alerts.h"
 #include "settings.h"
 
 PG_MODULE_MAGIC;
@@ -19,12 +21,29 @@ int			apm_max_json_depth = 128;
 bool		apm_auto_create_projects = true;
 int			apm_seen_horizon_minutes = 24 * 60;
 int			apm_max_partitions = 4000;
+char	   *apm_databases = NULL;
+int			apm_worker_interval_ms = 10000;
 
 static const struct config_enum_entry validation_options[] = {
 	{"lenient", APM_VALIDATION_LENIENT, false},
 	{"strict", APM_VALIDATION_STRICT, false},
 	{NULL, 0, false}
 };
+
+/* Refuses a list of databases that cannot be split. */
+static bool
+check_databases(char **value, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*value);
+	List	   *names = NIL;
+	bool		valid = SplitGUCList(copy, ',', &names);
+
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(names);
+	pfree(copy);
+	return valid;
+}
 
 void
 _PG_init(void)
@@ -34,6 +53,11 @@ _PG_init(void)
 							 "When off, such data is refused and counted in apm.outcomes.",
 							 &apm_auto_create_projects, true,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("pg_apm.databases",
+							   "Databases that get a worker, if they have the extension.",
+							   "A list of names; \"*\" means all, an empty list none.",
+							   &apm_databases, "*",
+							   PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.max_json_depth",
 							"Deepest nesting of JSON that is accepted in payloads.",
 							NULL,
@@ -54,5 +78,13 @@ _PG_init(void)
 							 "\"lenient\" drops and counts the bad part; \"strict\" refuses the item as Sentry's Relay does.",
 							 &apm_validation, APM_VALIDATION_LENIENT, validation_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.worker_interval",
+							"Longest pause between two rounds of a worker.",
+							"A rule that is due earlier is evaluated earlier.",
+							&apm_worker_interval_ms, 10000, 100, 3600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("pg_apm");
+
+	if (process_shared_preload_libraries_in_progress)
+		alerts_register_launcher();
 }

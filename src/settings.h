@@ -16,5 +16,7 @@ extern int	apm_max_json_depth;
 extern bool apm_auto_create_projects;
 extern int	apm_seen_horizon_minutes;
 extern int	apm_max_partitions;
+extern char *apm_databases;
+extern int	apm_worker_interval_ms;
 
 #endif							/* PG_APM_SETTINGS_H */

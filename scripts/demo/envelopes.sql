@@ -1,4 +1,4 @@
--- Bodies of requests that released SDKs sent, and some that are broken on purpose.
+\echo '-- Bodies of requests that released SDKs sent, and some made by hand to be refused'
 CREATE TABLE body_files (file text, sdk text, body bytea);
 COPY body_files (file, sdk) FROM :'list';
 UPDATE body_files SET body = pg_read_binary_file(:'dir' || '/' || file);
@@ -11,8 +11,12 @@ SELECT f.sdk, f.file, r.accepted, r.rejected, r.skipped, r.problems
        apm.ingest_batch(bodies, projects, times) WITH ORDINALITY AS r (event_id, accepted, rejected, skipped, problems, n)
   JOIN (SELECT sdk, file, row_number() OVER (ORDER BY file) AS n FROM body_files) f USING (n);
 
-SELECT sdk, count(*) AS files, sum(accepted) AS accepted, sum(rejected) AS rejected, sum(skipped) AS skipped,
-       (SELECT string_agg(DISTINCT p ->> 'reason', ', ')
-          FROM body_results x, jsonb_array_elements(x.problems) p
-         WHERE x.sdk = r.sdk AND p ->> 'outcome' = 'rejected') AS rejected_because
-  FROM body_results r GROUP BY sdk ORDER BY sdk;
+\echo '-- Items by SDK; kinds that are not stored yet, such as sessions, are skipped and counted'
+SELECT sdk, count(*) AS files, sum(accepted) AS accepted, sum(rejected) AS rejected, sum(skipped) AS skipped
+  FROM body_results GROUP BY sdk ORDER BY sdk;
+
+\echo '-- What was rejected, and why'
+SELECT sdk, p ->> 'type' AS item, p ->> 'reason' AS reason, p ->> 'detail' AS detail, sum((p ->> 'quantity')::int) AS times, min(file) AS for_example
+  FROM body_results, jsonb_array_elements(problems) p
+ WHERE p ->> 'outcome' = 'rejected'
+ GROUP BY 1, 2, 3, 4 ORDER BY sdk DESC, reason, item;

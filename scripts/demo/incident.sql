@@ -1,7 +1,8 @@
-SELECT * FROM apm.incidents;
+SELECT incident_id, rule_name, status, severity, round(opened_value) AS p95_ms, opened_at FROM apm.incidents;
 
-SELECT * FROM apm.notifications;
+SELECT notification_id, idempotency_key, jsonb_pretty(payload) AS payload, created_at FROM apm.notifications;
 
-SELECT release, count(*), apm.p50(duration_ms), apm.p95(duration_ms)
+\echo '-- Which release did it?'
+SELECT release, min(start_time) AS first_seen, count(*), round(apm.p50(duration_ms)) AS p50, round(apm.p95(duration_ms)) AS p95
   FROM apm.transactions WHERE project_id = 900002 AND name = 'POST /api/checkout'
- GROUP BY release ORDER BY release;
+ GROUP BY release ORDER BY first_seen;

@@ -185,3 +185,17 @@ COMMENT ON FUNCTION apm.sum_value(sketch apm.sketch) IS 'Weighted sum of the val
 CREATE FUNCTION apm.relative_error(sketch apm.sketch) RETURNS float8
   AS 'MODULE_PATHNAME', 'apm_sketch_relative_error' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1;
 COMMENT ON FUNCTION apm.relative_error(sketch apm.sketch) IS 'Bound of the relative error of percentiles of this sketch: 0 where they are exact, else 0.01. Example: apm.relative_error(durations)';
+
+-- Histograms
+CREATE FUNCTION apm.histogram(sketch apm.sketch, OUT lower_bound float8, OUT upper_bound float8, OUT value_count float8)
+  RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'apm_sketch_histogram' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 200;
+COMMENT ON FUNCTION apm.histogram(apm.sketch) IS 'Histogram of a sketch as rows in ascending order, bounds in the unit of the values: a row for each bucket that is not empty, from lower_bound up to upper_bound, with the number (weight) of its values; for a sketch of up to 32 values a row for each value. Example: SELECT * FROM apm.histogram((SELECT apm.sketch_agg(duration_ms) FROM apm.spans))';
+
+CREATE FUNCTION apm.histogram_text(sketch apm.sketch) RETURNS text
+  AS 'MODULE_PATHNAME', 'apm_sketch_histogram_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
+COMMENT ON FUNCTION apm.histogram_text(apm.sketch) IS 'Histogram of a sketch as lines of text for reading in psql, bounds in the unit of the values. Example: SELECT apm.histogram_text(apm.sketch_agg(duration_ms)) FROM apm.spans';
+
+CREATE FUNCTION apm.sketch_from_histogram(bounds float8[], counts bigint[]) RETURNS apm.sketch
+  AS 'MODULE_PATHNAME', 'apm_sketch_from_histogram' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
+COMMENT ON FUNCTION apm.sketch_from_histogram(float8[], bigint[]) IS 'Sketch of a histogram that something else counted: ascending bounds in the unit of the values and a count for each interval between them, or one more at each end where those are open; values are taken to lie evenly in their interval. Example: apm.sketch_from_histogram(ARRAY[0, 100, 250, 500], ARRAY[12, 40, 3])';

@@ -29,11 +29,12 @@ CREATE TABLE _apm.demo_truth (
   p95_ms          float8 NOT NULL,
   p99_ms          float8 NOT NULL,
   apdex_300       float8 NOT NULL,
-  users           bigint NOT NULL,
-  miserable_users bigint NOT NULL,
+  users           bigint,
+  miserable_users bigint,
+  user_misery     float8,
   PRIMARY KEY (project_id, transaction, op)
 );
-COMMENT ON TABLE _apm.demo_truth IS 'What the demo load holds, by its generator''s own count; durations in milliseconds, Apdex and misery at 300 ms';
+COMMENT ON TABLE _apm.demo_truth IS 'What the demo load holds, by its generator''s own count; durations in milliseconds, Apdex and misery at 300 ms; users are NULL where no transaction has one';
 
 SELECT pg_catalog.pg_extension_config_dump('_apm.demo_loads', '');
 SELECT pg_catalog.pg_extension_config_dump('_apm.demo_truth', '');
@@ -411,7 +412,11 @@ BEGIN ATOMIC
          percentile_cont(0.99) WITHIN GROUP (ORDER BY t.duration_us / 1000::float8),
          (count(*) FILTER (WHERE t.duration_us <= 300000)
           + 0.5 * count(*) FILTER (WHERE t.duration_us > 300000 AND t.duration_us <= 1200000))::float8 / count(*),
-         count(DISTINCT t.user_no), count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000)
+         nullif(count(DISTINCT t.user_no), 0),
+         CASE WHEN count(t.user_no) > 0 THEN count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000) END,
+         CASE WHEN count(t.user_no) > 0
+              THEN (count(DISTINCT t.user_no) FILTER (WHERE t.duration_us > 1200000) + 5.8875::float8)
+                   / (count(DISTINCT t.user_no) + 5.8875::float8 + 111.8625) END
     FROM _apm.demo_plan((load).seed, (load).traces, 1, (load).traces, (load).since, (load).until) t
    WHERE (load).slow_loaded OR NOT t.slow_part
    GROUP BY t.project_id, t.name, t.op;
@@ -525,7 +530,8 @@ AS $$
 DECLARE
   projects CONSTANT integer[] := (SELECT array_agg(s.project_id) FROM _apm.demo_services s);
   removed  bigint := 0;
-  found_rows bigint;
+  deleted  bigint;
+  rule     text;
   target   regclass;
 BEGIN
   LOCK TABLE _apm.demo_loads IN EXCLUSIVE MODE;
@@ -533,6 +539,11 @@ BEGIN
     RAISE NOTICE 'this database holds no demo load';
     RETURN 0;
   END IF;
+  FOR rule IN SELECT r.name FROM apm.alert_rules r WHERE r.project_id = ANY (projects) ORDER BY r.rule_id LOOP
+    PERFORM apm.drop_alert(rule);
+  END LOOP;
+  DELETE FROM apm.notifications n USING apm.incidents i WHERE i.incident_id = n.incident_id AND i.project_id = ANY (projects);
+  DELETE FROM apm.incident_events e USING apm.incidents i WHERE i.incident_id = e.incident_id AND i.project_id = ANY (projects);
   FOR target IN
     WITH RECURSIVE tables AS (
       SELECT c.oid AS relid
@@ -550,9 +561,9 @@ BEGIN
     SELECT t.relid FROM tables t JOIN depth d USING (relid) GROUP BY t.relid ORDER BY max(d.level) DESC, t.relid
   LOOP
     EXECUTE format('DELETE FROM %s WHERE project_id = ANY ($1)', target) USING projects;
-    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
     IF target = 'apm.transactions'::regclass THEN
-      removed := found_rows;
+      removed := deleted;
     END IF;
   END LOOP;
   DELETE FROM _apm.demo_loads;

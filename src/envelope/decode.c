@@ -204,6 +204,9 @@ envelope_decode(const char *body, size_t len, const ApmDecodeOptions *options,
 	}
 	read_header(&d);
 	report_repairs(&d, d.frame.nul_escapes, d.frame.lone_surrogates);
+	if (d.frame.first_item >= len)
+		decode_problem(&d, APM_OUTCOME_SKIPPED, "empty_envelope",
+					   "envelope has no items", -1, 1);
 	while (envelope_next_item(&d.frame, &d.item))
 		decode_item(&d);
 	if (d.has_event_id)

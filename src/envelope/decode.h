@@ -27,6 +27,18 @@ typedef struct DecodeBuf
 	size_t		cap;
 } DecodeBuf;
 
+/*
+ * A point in time: whole microseconds since 1970, or APM_MICROS_NULL, and what
+ * rounding to them left out in nanoseconds.  SDKs send more digits than a
+ * timestamptz holds; a duration is taken from all of them and rounded once.
+ */
+typedef struct DecodeTime
+{
+	int64		us;
+	int32		ns;
+	ApmStr		number;			/* as sent, if it was a number */
+} DecodeTime;
+
 /* Why a span is refused. */
 typedef enum SpanFault
 {
@@ -80,8 +92,8 @@ extern bool value_string(JsonReader *r, ApmStr *text);
 extern bool value_object(JsonReader *r, ApmStr *text);
 extern bool value_trace_id(JsonReader *r, uint8 id[16], bool *valid);
 extern bool value_span_id(JsonReader *r, uint64 *id);
-extern bool value_time(JsonReader *r, int64 *unix_us);
-extern bool value_time_signed(JsonReader *r, int64 *unix_us);
+extern bool value_time(JsonReader *r, DecodeTime *time);
+extern bool value_time_signed(JsonReader *r, DecodeTime *time);
 extern bool value_status(JsonReader *r, int8 *status);
 extern bool value_double(JsonReader *r, double *value);
 extern bool value_millis(JsonReader *r, int64 *micros);
@@ -89,7 +101,8 @@ extern bool value_bool(JsonReader *r, int8 *value);
 extern bool value_http_status(JsonReader *r, int32 *status);
 extern bool value_rate(JsonReader *r, double *rate);
 extern bool value_event_id(JsonReader *r, uint8 event_id[16], bool *valid);
-extern bool decode_rfc3339(const char *s, size_t len, int64 *unix_us);
+extern bool decode_rfc3339(const char *s, size_t len, DecodeTime *time);
+extern int64 decode_duration(DecodeTime start, DecodeTime end);
 extern double decode_weight(double sample_rate);
 
 /* decode_json.c: small JSON texts */
@@ -159,6 +172,8 @@ str_nonempty(ApmStr s)
 typedef struct SpanV1
 {
 	ApmSpan		span;
+	DecodeTime	start;
+	DecodeTime	end;
 	bool		sent_is_segment;	/* is_segment: true */
 	ApmStr		data;			/* as sent, an object or NULL */
 	ApmStr		tags;
@@ -227,8 +242,8 @@ typedef struct EventPayload
 	ApmStr		type;
 	bool		has_event_id;
 	uint8		event_id[16];
-	int64		start_us;
-	int64		end_us;
+	DecodeTime	start;
+	DecodeTime	end;
 	bool		before_1970;	/* timestamp is negative */
 	ApmStr		name;
 	ApmStr		source;

@@ -348,7 +348,8 @@ typedef struct SpanV2
 	ApmSpan		span;
 	bool		has_trace_id;
 	bool		has_name;
-	int64		end_us;
+	DecodeTime	start;
+	DecodeTime	end;
 	ApmStr		status;
 	int8		is_segment;		/* -1: not said */
 	ApmStr		links;
@@ -382,9 +383,9 @@ read_field(Container *c, JsonReader *r, const JsonString *key, SpanV2 *s)
 	if (KEY_IS(key, "parent_span_id"))
 		return value_span_id(r, &span->parent_span_id);
 	if (KEY_IS(key, "start_timestamp"))
-		return value_time(r, &span->start_us);
+		return value_time(r, &s->start);
 	if (KEY_IS(key, "end_timestamp"))
-		return value_time(r, &s->end_us);
+		return value_time(r, &s->end);
 	if (KEY_IS(key, "is_segment"))
 		return value_bool(r, &s->is_segment);
 	if (KEY_IS(key, "status"))
@@ -398,9 +399,9 @@ read_field(Container *c, JsonReader *r, const JsonString *key, SpanV2 *s)
 static SpanFault
 check_span(const SpanV2 *s, bool strict)
 {
-	if (s->span.start_us == APM_MICROS_NULL || s->end_us == APM_MICROS_NULL)
+	if (s->start.us == APM_MICROS_NULL || s->end.us == APM_MICROS_NULL)
 		return SPAN_TIMESTAMP;
-	if (s->end_us < s->span.start_us)
+	if (decode_duration(s->start, s->end) < 0)
 		return SPAN_NEGATIVE_DURATION;
 	if (!s->has_trace_id)
 		return SPAN_TRACE_ID;
@@ -422,7 +423,8 @@ add_span(Decoder *d, Container *c, SpanV2 *s)
 	SpanAttributes *a = &s->a;
 
 	*span = s->span;
-	span->duration_us = s->end_us - span->start_us;
+	span->start_us = s->start.us;
+	span->duration_us = decode_duration(s->start, s->end);
 	span->self_time_us = a->self_time_us;
 	span->op = str_nonempty(a->op);
 	span->origin = str_nonempty(a->origin);
@@ -470,8 +472,8 @@ read_span(Decoder *d, Container *c, JsonReader *r)
 		return json_reader_skip(r);
 	}
 	memset(&s, 0, sizeof(s));
-	s.span.start_us = APM_MICROS_NULL;
-	s.end_us = APM_MICROS_NULL;
+	s.start.us = APM_MICROS_NULL;
+	s.end.us = APM_MICROS_NULL;
 	s.is_segment = -1;
 	s.a.self_time_us = APM_MICROS_NULL;
 	s.a.client_sample_rate = NAN;

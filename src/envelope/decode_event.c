@@ -70,11 +70,11 @@ read_source(JsonReader *r, ApmStr *source)
 static bool
 read_end(JsonReader *r, EventPayload *e)
 {
-	if (!value_time_signed(r, &e->end_us))
+	if (!value_time_signed(r, &e->end))
 		return false;
-	e->before_1970 = e->end_us < 0 && e->end_us != APM_MICROS_NULL;
+	e->before_1970 = e->end.us < 0 && e->end.us != APM_MICROS_NULL;
 	if (e->before_1970)
-		e->end_us = APM_MICROS_NULL;
+		e->end.us = APM_MICROS_NULL;
 	return true;
 }
 
@@ -116,7 +116,7 @@ read_field(Decoder *d, JsonReader *r, const JsonString *key, EventPayload *e)
 	if (KEY_IS(key, "spans"))
 		return read_spans(d, r, e);
 	if (KEY_IS(key, "start_timestamp"))
-		return value_time(r, &e->start_us);
+		return value_time(r, &e->start);
 	if (KEY_IS(key, "user"))
 		return event_user(r, e);
 	if (KEY_IS(key, "request"))
@@ -245,8 +245,8 @@ fill_transaction(Decoder *d, const EventPayload *e, ApmTransaction *t)
 	t->source = str_nonempty(e->source);
 	t->op = trace->op;
 	t->status = trace->status;
-	t->start_us = e->start_us;
-	t->duration_us = e->end_us - e->start_us;
+	t->start_us = e->start.us;
+	t->duration_us = decode_duration(e->start, e->end);
 	t->environment = str_nonempty(e->environment);
 	t->release = str_nonempty(e->release);
 	t->platform = str_nonempty(e->platform);
@@ -344,10 +344,10 @@ finish_transaction(Decoder *d, EventPayload *e)
 {
 	int64		offset = decode_offset(d, d->item.payload);
 
-	if (e->end_us == APM_MICROS_NULL || e->start_us == APM_MICROS_NULL)
+	if (e->end.us == APM_MICROS_NULL || e->start.us == APM_MICROS_NULL)
 		return decode_reject(d, "timestamp",
 							 "transaction lacks a valid start or end time", offset);
-	if (e->end_us < e->start_us)
+	if (decode_duration(e->start, e->end) < 0)
 		return decode_reject(d, "negative_duration",
 							 "transaction ends before it starts", offset);
 	if (!e->trace.present)
@@ -426,7 +426,7 @@ finish_error(Decoder *d, EventPayload *e)
 	error.environment = str_nonempty(e->environment);
 	error.user_key = decode_user_key(&e->user);
 	error.fingerprint = e->fingerprint;
-	error.event_us = e->end_us;
+	error.event_us = e->end.us;
 	error.tags = e->tags;
 	error.data = error_data(e);
 	d->sink->error(d->sink->arg, d->item.ordinal, &error);
@@ -444,8 +444,8 @@ event_decode(Decoder *d, bool is_transaction)
 	EventPayload e;
 
 	memset(&e, 0, sizeof(e));
-	e.start_us = APM_MICROS_NULL;
-	e.end_us = APM_MICROS_NULL;
+	e.start.us = APM_MICROS_NULL;
+	e.end.us = APM_MICROS_NULL;
 	e.nspans = 1;
 	e.want_rest = !is_transaction;
 

@@ -15,7 +15,7 @@ typedef struct SpanKey
 /* A run of equal keys. */
 typedef struct SpanRun
 {
-	int32		first;			/* place of its earliest span in the array */
+	int32		first;			/* place in the array: of its segment span, else its first */
 	int32		start;			/* in the sorted keys */
 	int32		n;
 } SpanRun;
@@ -151,7 +151,8 @@ emit_run(Decoder *d, const ApmSpan *spans, const SpanExtra *extra, int32 n,
 		{
 			ApmTransaction *t = &transactions[extra[i].transaction];
 
-			t->span_count = n;
+			if (t->span_count == 0)
+				t->span_count = n;
 			segment.transaction = t;
 			segment.has_event_id = t->has_event_id;
 			segment.transaction_name = t->name;
@@ -186,7 +187,10 @@ emit_group(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 		{
 			if (have_transaction)
 			{
-				emit_run(d, &spans[i], &extra[i], 1, transactions);
+				ApmSpan    *alone = palloc(sizeof(ApmSpan));	/* its place is taken below */
+
+				*alone = spans[i];
+				emit_run(d, alone, &extra[i], 1, transactions);
 				continue;
 			}
 			have_transaction = true;
@@ -203,7 +207,8 @@ emit_group(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 
 /*
  * Groups the spans by trace and segment and hands the groups to the sink, in
- * the order in which each first occurs.
+ * the order of their segment spans; a group without one counts as standing
+ * where its first span does.
  */
 void
 group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction *transactions)
@@ -231,15 +236,23 @@ group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 	runs = palloc(n * sizeof(SpanRun));
 	for (i = 0; i < n; i = j)
 	{
+		int32		k;
+
 		for (j = i + 1; j < n && compare_ids(&keys[i], &keys[j]) == 0; j++)
 			;
 		runs[nruns].first = keys[i].index;
+		for (k = i; k < j; k++)
+			if (extra[keys[k].index].transaction >= 0)
+			{
+				runs[nruns].first = keys[k].index;
+				break;
+			}
 		runs[nruns].start = i;
 		runs[nruns++].n = j - i;
 	}
 	qsort(runs, nruns, sizeof(SpanRun), compare_runs);
 
-	group = palloc(n * sizeof(ApmSpan));
+	group = palloc(n * sizeof(ApmSpan));	/* the receiver keeps it */
 	group_extra = palloc(n * sizeof(SpanExtra));
 	for (i = 0; i < nruns; i++)
 	{
@@ -249,9 +262,9 @@ group_emit(Decoder *d, ApmSpan *spans, SpanExtra *extra, int32 n, ApmTransaction
 			group_extra[j] = extra[keys[runs[i].start + j].index];
 		}
 		emit_group(d, group, group_extra, runs[i].n, transactions);
+		group += runs[i].n;
 	}
 	pfree(keys);
 	pfree(runs);
-	pfree(group);
 	pfree(group_extra);
 }

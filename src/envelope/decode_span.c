@@ -91,7 +91,7 @@ container_or_null(JsonReader *r, ApmStr *text)
 
 /* The fields of a span v1, in the order in which SDKs send most of them. */
 static bool
-read_field(JsonReader *r, const JsonString *key, SpanV1 *s, bool *has_trace, int64 *end_us)
+read_field(JsonReader *r, const JsonString *key, SpanV1 *s, bool *has_trace)
 {
 	ApmSpan    *span = &s->span;
 	int8		flag;
@@ -107,9 +107,9 @@ read_field(JsonReader *r, const JsonString *key, SpanV1 *s, bool *has_trace, int
 	if (KEY_IS(key, "parent_span_id"))
 		return value_span_id(r, &span->parent_span_id);
 	if (KEY_IS(key, "start_timestamp"))
-		return value_time(r, &span->start_us);
+		return value_time(r, &s->start);
 	if (KEY_IS(key, "timestamp"))
-		return value_time(r, end_us);
+		return value_time(r, &s->end);
 	if (KEY_IS(key, "status"))
 		return value_status(r, &span->status);
 	if (KEY_IS(key, "op"))
@@ -146,7 +146,6 @@ span_v1_read(JsonReader *r, SpanV1 *out, SpanFault *fault)
 	ApmSpan    *span = &out->span;
 	JsonString	key;
 	bool		has_trace = false;
-	int64		end_us = APM_MICROS_NULL;
 
 	if (json_reader_peek(r) != JSON_KIND_OBJECT)
 	{
@@ -155,20 +154,21 @@ span_v1_read(JsonReader *r, SpanV1 *out, SpanFault *fault)
 	}
 	memset(out, 0, sizeof(*out));
 	span->status = APM_STATUS_NULL;
-	span->start_us = APM_MICROS_NULL;
+	out->start.us = APM_MICROS_NULL;
+	out->end.us = APM_MICROS_NULL;
 	span->self_time_us = APM_MICROS_NULL;
 
 	if (!json_reader_enter_object(r))
 		return false;
 	while (json_reader_next_key(r, &key))
-		if (!read_field(r, &key, out, &has_trace, &end_us))
+		if (!read_field(r, &key, out, &has_trace))
 			return false;
 	if (r->error != JSON_OK)
 		return false;
 
-	if (span->start_us == APM_MICROS_NULL || end_us == APM_MICROS_NULL)
+	if (out->start.us == APM_MICROS_NULL || out->end.us == APM_MICROS_NULL)
 		*fault = SPAN_TIMESTAMP;
-	else if (end_us < span->start_us)
+	else if (decode_duration(out->start, out->end) < 0)
 		*fault = SPAN_NEGATIVE_DURATION;
 	else if (!has_trace)
 		*fault = SPAN_TRACE_ID;
@@ -177,7 +177,8 @@ span_v1_read(JsonReader *r, SpanV1 *out, SpanFault *fault)
 	else
 	{
 		*fault = SPAN_OK;
-		span->duration_us = end_us - span->start_us;
+		span->start_us = out->start.us;
+		span->duration_us = decode_duration(out->start, out->end);
 		span->op = str_nonempty(span->op);
 		span->origin = str_nonempty(span->origin);
 		span->attributes = attributes(out);
@@ -240,6 +241,7 @@ span_v1_decode(Decoder *d)
 	SpanV1		s;
 	SpanFault	fault;
 	ApmSegment	segment;
+	ApmSpan    *kept;
 
 	json_reader_init(&r, d->item.payload, d->item.length, d->options->max_depth);
 	r.strict_surrogates = d->options->strict;
@@ -258,7 +260,9 @@ span_v1_decode(Decoder *d)
 	memcpy(segment.trace_id, s.span.trace_id, 16);
 	segment.segment_id = s.span.segment_id;
 	read_data(s.data, &s.span, &segment, d->options->max_depth);
-	segment.spans = &s.span;
+	kept = palloc(sizeof(ApmSpan));
+	*kept = s.span;
+	segment.spans = kept;
 	segment.nspans = 1;
 	d->sink->segment(d->sink->arg, &segment);
 	decode_repairs(d, &r);

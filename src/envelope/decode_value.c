@@ -95,12 +95,34 @@ value_event_id(JsonReader *r, uint8 event_id[16], bool *valid)
 }
 
 /*
+ * The 7th to 9th decimal of a number of seconds, less what rounding to
+ * microseconds has made of them; 0 if it has an exponent.
+ */
+static int32
+number_nanos(ApmStr text)
+{
+	const char *p = memchr(text.data, '.', text.len);
+	const char *end = text.data + text.len;
+	int32		ns = 0;
+	int			i;
+
+	if (p == NULL || end - p <= 7)
+		return 0;
+	if (memchr(p, 'e', end - p) != NULL || memchr(p, 'E', end - p) != NULL)
+		return 0;
+	p += 7;
+	for (i = 0; i < 3; i++)
+		ns = ns * 10 + (p < end ? *p++ - '0' : 0);
+	return ns >= 500 ? ns - 1000 : ns;
+}
+
+/*
  * A point in time: a number of seconds since 1970 or an RFC 3339 string.
  * APM_MICROS_NULL if it is neither, or beyond int64.  (Whatever is not
  * negative and fits into int64 fits into timestamptz, too.)
  */
 bool
-value_time_signed(JsonReader *r, int64 *unix_us)
+value_time_signed(JsonReader *r, DecodeTime *time)
 {
 	ApmStr		text;
 	JsonKind	kind = json_reader_peek(r);
@@ -108,24 +130,54 @@ value_time_signed(JsonReader *r, int64 *unix_us)
 
 	if (!value_text(r, &text))
 		return false;
+	time->ns = 0;
+	time->number = str_null();
 	if (kind == JSON_KIND_NUMBER)
-		ok = json_number_micros(text, unix_us);
+	{
+		ok = json_number_micros(text, &time->us);
+		time->ns = number_nanos(text);
+		time->number = text;
+	}
 	else
-		ok = text.data != NULL && decode_rfc3339(text.data, text.len, unix_us);
+		ok = text.data != NULL && decode_rfc3339(text.data, text.len, time);
 	if (!ok)
-		*unix_us = APM_MICROS_NULL;
+		time->us = APM_MICROS_NULL;
 	return true;
 }
 
 /* The same, with APM_MICROS_NULL for times before 1970. */
 bool
-value_time(JsonReader *r, int64 *unix_us)
+value_time(JsonReader *r, DecodeTime *time)
 {
-	if (!value_time_signed(r, unix_us))
+	if (!value_time_signed(r, time))
 		return false;
-	if (*unix_us < 0)
-		*unix_us = APM_MICROS_NULL;
+	if (time->us < 0)
+		time->us = APM_MICROS_NULL;
 	return true;
+}
+
+/*
+ * Microseconds from start to end, neither of which may be unknown, rounded;
+ * negative if end is first.
+ *
+ * SDKs compute in doubles and print the shortest decimal that stands for one.
+ * Where the decimals lie half way between two microseconds, the doubles
+ * themselves tell which is nearer.
+ */
+int64
+decode_duration(DecodeTime start, DecodeTime end)
+{
+	int32		ns = end.ns - start.ns;
+	int32		below = (ns + 2000) / 1000 - 2; /* ns lies between -2000 and 2000 */
+	int64		whole = end.us - start.us + below;
+	int32		part = ns - below * 1000;
+
+	if (part != 500)
+		return part > 500 ? whole + 1 : whole;
+	if (start.number.data == NULL || end.number.data == NULL)
+		return whole;
+	return (json_number_double(end.number) - json_number_double(start.number)) * 1e6 >
+		(double) whole + 0.5 ? whole + 1 : whole;
 }
 
 /* A name, an alias or a code; a string that is none of them means unknown. */
@@ -323,12 +375,11 @@ utc_offset(const char **p, const char *end, int *seconds)
 
 /*
  * RFC 3339: date, T or blank, time with up to any number of fractional
- * digits, zone.  Digits beyond the microsecond are cut, not rounded, so that
- * a time never moves into the next second.  Second 60 is the first of the
- * next minute.
+ * digits, zone.  Rounded to microseconds, as numbers are.  Second 60 is the
+ * first of the next minute.
  */
 bool
-decode_rfc3339(const char *s, size_t len, int64 *unix_us)
+decode_rfc3339(const char *s, size_t len, DecodeTime *time)
 {
 	const char *p = s;
 	const char *end = s + len;
@@ -339,8 +390,8 @@ decode_rfc3339(const char *s, size_t len, int64 *unix_us)
 				minute,
 				second,
 				zone;
-	int64		micros = 0;
-	int64		unit = MICROS / 10;
+	int64		nanos = 0;
+	int64		unit = 100000000;
 
 	if (!digits(&p, end, 4, &year) || !literal(&p, end, '-') ||
 		!digits(&p, end, 2, &month) || !literal(&p, end, '-') ||
@@ -359,13 +410,19 @@ decode_rfc3339(const char *s, size_t len, int64 *unix_us)
 			return false;
 		for (; p < end && *p >= '0' && *p <= '9'; p++)
 		{
-			micros += (*p - '0') * unit;
+			nanos += (*p - '0') * unit;
 			unit /= 10;
 		}
 	}
 	if (!utc_offset(&p, end, &zone) || p != end)
 		return false;
-	*unix_us = (days_from_civil(year, month, day) * SECS_PER_DAY +
-				hour * 3600 + minute * 60 + second - zone) * MICROS + micros;
+	time->us = (days_from_civil(year, month, day) * SECS_PER_DAY +
+				hour * 3600 + minute * 60 + second - zone) * MICROS + nanos / 1000;
+	time->ns = (int32) (nanos % 1000);
+	if (time->ns >= 500)
+	{
+		time->us++;
+		time->ns -= 1000;
+	}
 	return true;
 }

@@ -26,8 +26,9 @@ extern const ApmFormat envelope_format_sentry;
 /*
  * A better name for a transaction whose name says little: "Pageload" and
  * "Navigation" become the path of the page, "GET" becomes "GET /path".  The
- * path is url.path (or http.target) of attributes, the text of a JSON object;
- * without it the name stays.  The result may be palloc'd.
+ * path is url.path (or http.target) of attributes, those of its own span as the
+ * text of a JSON object; without it the name stays.  The result may be
+ * palloc'd.
  */
 extern ApmStr envelope_better_name(const ApmTransaction *t, ApmStr attributes);
 

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -169,8 +170,10 @@ build(JsonbBuilder *b)
 
 	for (;;)
 	{
-		JsonKind	kind = json_reader_peek(&b->reader);
+		JsonKind	kind;
 
+		CHECK_FOR_INTERRUPTS();
+		kind = json_reader_peek(&b->reader);
 		if (kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY)
 		{
 			bool		object = kind == JSON_KIND_OBJECT;

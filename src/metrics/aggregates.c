@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "utils/array.h"
 
+#include "compat.h"
 #include "metrics/scores.h"
 #include "metrics/threshold.h"
 #include "metrics/weight.h"

@@ -6,9 +6,10 @@
  * it compiles with and without server headers.  The built-in formats use the
  * same structs, so there is no private path.
  *
- * Ownership: every ApmStr points into memory that the decoder's caller keeps
- * alive until the sink callback returns (the body itself, or memory from
- * palloc in the current context).  A sink copies what it wants to keep.
+ * Ownership: whatever a decoder hands out points into the body or into memory
+ * from palloc in the current context, and the decoder leaves it alone after
+ * that: the receiver keeps pointers until it has stored the rows, and the
+ * context goes as a whole.
  */
 #ifndef PG_APM_PLUGIN_H
 #define PG_APM_PLUGIN_H
@@ -155,12 +156,83 @@ typedef struct ApmProblem
 	int64_t		quantity;		/* how many items, spans or strings */
 } ApmProblem;
 
-/* Where a decoder puts what it finds.  Callbacks may ereport(ERROR). */
+/* What the body says of itself, before its items. */
+typedef struct ApmEnvelope
+{
+	bool		has_event_id;
+	uint8_t		event_id[16];
+	int64_t		sent_us;		/* sender's clock at sending; APM_MICROS_NULL: unknown */
+	int32_t		project_id;		/* of its DSN; 0: none */
+	ApmStr		public_key;		/* of its DSN */
+} ApmEnvelope;
+
+/*
+ * A session update, or a bucket of sessions counted by the sender (then
+ * has_session_id is false and quantity says how many ended so).
+ */
+typedef struct ApmSession
+{
+	bool		has_session_id;
+	uint8_t		session_id[16];
+	ApmStr		user;			/* "did" */
+	ApmStr		release;
+	ApmStr		environment;
+	ApmStr		status;			/* ok, exited, crashed, abnormal, errored, unhandled */
+	int64_t		started_us;
+	int64_t		duration_us;	/* APM_MICROS_NULL: unknown */
+	int64_t		sequence;		/* of updates of one session the highest counts */
+	bool		init;
+	int32_t		errors;
+	int32_t		quantity;		/* 1 for an update */
+} ApmSession;
+
+/* A check-in of a scheduled job. */
+typedef struct ApmCheckIn
+{
+	bool		has_check_in_id;	/* false: the latest one in progress is meant */
+	uint8_t		check_in_id[16];
+	ApmStr		monitor;		/* slug */
+	ApmStr		status;			/* in_progress, ok, error */
+	int64_t		duration_us;	/* APM_MICROS_NULL: unknown */
+	ApmStr		release;
+	ApmStr		environment;
+	bool		has_trace_id;
+	uint8_t		trace_id[16];
+	ApmStr		config;			/* monitor_config as sent, a JSON object; NULL: not sent */
+} ApmCheckIn;
+
+/* What an SDK says it threw away. */
+typedef struct ApmDiscard
+{
+	ApmStr		reason;
+	ApmStr		category;
+	int64_t		quantity;
+} ApmDiscard;
+
+/* An item that the format does not decode, to be kept raw if somebody wants to. */
+typedef struct ApmItem
+{
+	int32_t		ordinal;
+	ApmStr		type;
+	ApmStr		header;			/* JSON object */
+	ApmStr		payload;		/* any bytes */
+} ApmItem;
+
+/*
+ * Where a decoder puts what it finds.  Callbacks may ereport(ERROR).  header,
+ * session, check_in, discard and item may be NULL: then the decoder passes
+ * over what they would take.
+ */
 typedef struct ApmSink
 {
 	void	   *arg;
+	void		(*header) (void *arg, const ApmEnvelope *envelope);
 	void		(*segment) (void *arg, const ApmSegment *segment);
 	void		(*error) (void *arg, int32_t ordinal, const ApmError *error);
+	void		(*session) (void *arg, int32_t ordinal, const ApmSession *session);
+	void		(*check_in) (void *arg, int32_t ordinal, const ApmCheckIn *check_in);
+	void		(*discard) (void *arg, int32_t ordinal, const ApmDiscard *discard);
+	void		(*item) (void *arg, const ApmItem *item);
 	void		(*problem) (void *arg, const ApmProblem *problem);
 } ApmSink;
 

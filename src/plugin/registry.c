@@ -11,6 +11,7 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
+#include "compat.h"
 #include "plugin/registry.h"
 
 /* Calls a handler and checks what it returns. */
@@ -52,6 +53,7 @@ const ApmFormat *
 registry_format(const char *name)
 {
 	static SPIPlanPtr plan = NULL;
+	MemoryContext context = CurrentMemoryContext;
 	Datum		value = CStringGetTextDatum(name);
 	char	   *handler;
 	Oid			oid;
@@ -70,6 +72,7 @@ registry_format(const char *name)
 	if (SPI_processed == 0)
 		unknown_format(name);
 	handler = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	MemoryContextSwitchTo(context); /* SPI leaves its own current */
 	oid = DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(handler)));
 	return format_of_handler(oid, name);
 }

@@ -14,8 +14,9 @@ PG_FUNCTION_INFO_V1(apm_sketch_out);
 PG_FUNCTION_INFO_V1(apm_sketch_recv);
 PG_FUNCTION_INFO_V1(apm_sketch_send);
 
-void
-sketch_raise(SketchStatus status)
+/* An error, with its code where the bytes are malformed. */
+static pg_attribute_noreturn() void
+raise_status(SketchStatus status, int malformed_code)
 {
 	if (status == SKETCH_OVERFLOW)
 		ereport(ERROR,
@@ -30,9 +31,25 @@ sketch_raise(SketchStatus status)
 				 errdetail("This server reads version %d.", SKETCH_VERSION),
 				 errhint("The bytes come from a newer version of pg_apm.")));
 	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
+			(errcode(malformed_code),
 			 errmsg("malformed apm.sketch"),
 			 errdetail("The bytes are not those of any sketch.")));
+}
+
+void
+sketch_raise(SketchStatus status)
+{
+	raise_status(status, ERRCODE_DATA_CORRUPTED);
+}
+
+/* The whole check, for bytes that come from outside. */
+static void
+check_input(const void *bytes, size_t len, int malformed_code)
+{
+	SketchStatus status = sketch_check(bytes, len);
+
+	if (status != SKETCH_OK)
+		raise_status(status, malformed_code);
 }
 
 /*
@@ -118,14 +135,11 @@ static struct varlena *
 compact_argument(FunctionCallInfo fcinfo)
 {
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+	SketchView	view;
 
-	if (VARSIZE_ANY_EXHDR(value) > 0 && *(uint8 *) VARDATA_ANY(value) == SKETCH_WORKING)
-	{
-		SketchView	view;
-
-		sketch_view_datum(&view, PointerGetDatum(value), true);
+	sketch_view_datum(&view, PointerGetDatum(value), true);
+	if (view.state != NULL)
 		value = (struct varlena *) DatumGetPointer(sketch_view_compact(&view));
-	}
 	return value;
 }
 
@@ -169,7 +183,7 @@ apm_sketch_in(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type apm.sketch"),
 				 errdetail("It takes an even number of hexadecimal digits, as its text form shows them.")));
-	sketch_ok(sketch_check(bytes, len));
+	check_input(bytes, len, ERRCODE_INVALID_TEXT_REPRESENTATION);
 	PG_RETURN_POINTER(result);
 }
 
@@ -193,7 +207,7 @@ apm_sketch_recv(PG_FUNCTION_ARGS)
 
 	SET_VARSIZE(result, VARHDRSZ + len);
 	pq_copymsgbytes(buf, VARDATA(result), len);
-	sketch_ok(sketch_check((const uint8 *) VARDATA(result), len));
+	check_input(VARDATA(result), len, ERRCODE_INVALID_BINARY_REPRESENTATION);
 	PG_RETURN_POINTER(result);
 }
 

@@ -17,7 +17,7 @@
 #include "sketch/sketch.h"
 
 /* Raises the error of a status other than SKETCH_OK. */
-extern void sketch_raise(SketchStatus status) pg_attribute_noreturn();
+extern pg_attribute_noreturn() void sketch_raise(SketchStatus status);
 
 static inline void
 sketch_ok(SketchStatus status)

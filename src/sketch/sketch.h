@@ -102,13 +102,14 @@ typedef struct SketchView
 	bool		exact;
 	uint64		n;
 	uint64		milli;			/* total weight in 1/1000 */
-	uint64		tick;			/* weight of one count, in 1/1000 */
+	uint64		tick;			/* weight of one count, in 1/1000: buckets only */
 	double		min;
 	double		max;
 	uint64		sum_lo;			/* in 1e-12 */
 	int64		sum_hi;
 	int			n_entries;		/* exact: entries in order of value */
 	SketchEntry entries[SKETCH_EXACT_MAX];
+	uint64		divisor;		/* of a working form: counters to ticks */
 	const SketchState *state;	/* buckets of a working form, or */
 	const uint8 *bytes;			/* of a compact one */
 	size_t		len;

@@ -59,19 +59,6 @@ to_scaled(double value, int scale, int64 *number)
 	return from_scaled(*number, scale) == value;
 }
 
-static uint64
-greatest_common_divisor(uint64 a, uint64 b)
-{
-	while (b != 0)
-	{
-		uint64		rest = a % b;
-
-		a = b;
-		b = rest;
-	}
-	return a;
-}
-
 /* The smallest scale that fits all the values; numbers is filled for it. */
 static int
 common_scale(const double *values, int n, int64 *numbers)
@@ -143,7 +130,7 @@ put_weights(SketchWriter *w, const SketchEntry *entries, int n)
 	int			i;
 
 	for (i = 0; i < n; i++)
-		divisor = greatest_common_divisor(entries[i].milli, divisor);
+		divisor = sketch_common_divisor(entries[i].milli, divisor);
 	for (i = 0; i < n; i++)
 		quotients[i] = entries[i].milli / divisor - 1;
 	sketch_put_number(w, divisor);
@@ -239,39 +226,22 @@ put_sum(SketchWriter *w, SketchSum sum)
 	sketch_put_bits(w, (uint64) size, Min(length, 64));
 }
 
-/* Greatest common divisor of the counts of a view; 0 if malformed. */
-static uint64
-common_count(const SketchView *view)
-{
-	SketchWalk	walk;
-	uint64		divisor = 0;
-
-	sketch_walk_begin(&walk, view);
-	while (divisor != 1 && sketch_walk_next(&walk))
-		divisor = greatest_common_divisor(walk.count, divisor);
-	return walk.malformed ? 0 : divisor;
-}
-
 static bool
 encode_buckets(SketchWriter *w, const SketchView *view)
 {
-	uint64		divisor = common_count(view);
-	uint64		tick = view->tick * divisor;
 	int32		key = 0;
 	bool		first = true;
 	SketchModel model;
 	SketchWalk	walk;
 
-	if (divisor == 0)
-		return false;
 	sketch_put_number(w, view->n);
-	if (tick == SKETCH_MILLI && view->milli / tick == view->n)
+	if (view->tick == SKETCH_MILLI && view->milli / SKETCH_MILLI == view->n)
 		sketch_put_bits(w, 0, 1);
 	else
 	{
 		sketch_put_bits(w, 1, 1);
-		sketch_put_number(w, tick);
-		sketch_put_number(w, view->milli / tick);
+		sketch_put_number(w, view->tick);
+		sketch_put_number(w, view->milli / view->tick);
 	}
 	put_range(w, view->min, view->max);
 	if (sketch_sum_kept(view->min, view->max))
@@ -281,8 +251,7 @@ encode_buckets(SketchWriter *w, const SketchView *view)
 	sketch_walk_begin(&walk, view);
 	while (sketch_walk_next(&walk))
 	{
-		uint64		count = walk.count / divisor;
-		uint64		distance = sketch_zigzag((int64) (count - sketch_model_expected(&model)));
+		uint64		distance = sketch_zigzag((int64) (walk.count - sketch_model_expected(&model)));
 
 		if (!first)
 		{
@@ -294,8 +263,8 @@ encode_buckets(SketchWriter *w, const SketchView *view)
 		if (sketch_model_by_distance(&model))
 			sketch_put_golomb(w, distance, sketch_model_k(model.distance));
 		else
-			sketch_put_golomb(w, count - 1, sketch_model_k(model.count));
-		sketch_model_counted(&model, count, distance);
+			sketch_put_golomb(w, walk.count - 1, sketch_model_k(model.count));
+		sketch_model_counted(&model, walk.count, distance);
 		key = walk.key;
 		first = false;
 	}
@@ -421,7 +390,6 @@ decode_exact(SketchReader *r, SketchView *view)
 	}
 	if (!sketch_at_end(r) || !entries_in_order(view))
 		return SKETCH_MALFORMED;
-	view->tick = weighted ? 1 : SKETCH_MILLI;
 	view->min = view->entries[0].value;
 	view->max = view->entries[view->n_entries - 1].value;
 	return SKETCH_OK;

@@ -69,6 +69,19 @@ sketch_sum_pack(uint64 lo, int64 hi)
 	return (SketchSum) (((SketchMagnitude) (uint64) hi << 64) | lo);
 }
 
+static inline uint64
+sketch_common_divisor(uint64 a, uint64 b)
+{
+	while (b != 0)
+	{
+		uint64		rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
 /* Whether a group with these extremes has its sum in fixed point. */
 static inline bool
 sketch_sum_kept(double min, double max)

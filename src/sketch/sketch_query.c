@@ -11,6 +11,8 @@
 
 #include "sketch/sketch_private.h"
 
+#define SUM_UNIT INT64CONST(1000000000000)
+
 /* The part of a bucket where values can be: between min and max. */
 static void
 bucket_span(const SketchView *view, int32 key, double *lower, double *upper)
@@ -359,7 +361,10 @@ sketch_sum(const SketchView *view, double *sum)
 	}
 	if (sketch_sum_kept(view->min, view->max) && largest >= SKETCH_SUM_SMALLEST)
 	{
-		*sum = (double) sketch_sum_pack(view->sum_lo, view->sum_hi) / 1e12;
+		SketchSum	kept = sketch_sum_pack(view->sum_lo, view->sum_hi);
+
+		/* Whole part and fraction apart, so that whole sums come out whole. */
+		*sum = (double) (kept / SUM_UNIT) + (double) (int64) (kept % SUM_UNIT) / SUM_UNIT;
 		return SKETCH_OK;
 	}
 	*sum = 0;

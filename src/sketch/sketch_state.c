@@ -615,12 +615,12 @@ void
 sketch_view_state(SketchView *view, const SketchState *state)
 {
 	SketchSum	sum;
-	int			i;
+	uint64		unit = state->weighted ? 1 : SKETCH_MILLI;
+	size_t		i;
 
 	view->exact = state->kind == SKETCH_EXACT;
 	view->n = state->n;
 	view->milli = total_milli(state);
-	view->tick = state->weighted ? 1 : SKETCH_MILLI;
 	view->sum_lo = view->sum_hi = 0;
 	view->n_entries = 0;
 	view->state = state;
@@ -628,7 +628,7 @@ sketch_view_state(SketchView *view, const SketchState *state)
 	if (view->exact)
 	{
 		view->n_entries = (int) state->n;
-		for (i = 0; i < view->n_entries; i++)
+		for (i = 0; i < state->n; i++)
 			view->entries[i] = exact_entry(state, i);
 		sketch_sort_entries(view->entries, view->n_entries);
 		if (view->n_entries > 0)
@@ -638,11 +638,18 @@ sketch_view_state(SketchView *view, const SketchState *state)
 		}
 		return;
 	}
+	view->divisor = 0;
+	for (i = 0; i < (size_t) state->blocks * SKETCH_SUB && view->divisor != 1; i++)
+		view->divisor = sketch_common_divisor(view->divisor, sketch_counter(state, i));
+	if (view->divisor == 0)
+		view->divisor = 1;		/* no count at all: bytes that pose as a state */
+	view->tick = view->divisor * unit;
 	view->min = sketch_sort_value(state->min_key);
 	view->max = sketch_sort_value(state->max_key);
 	if (!sketch_sum_kept(view->min, view->max))
 		return;
-	sum = sketch_sum_pack(state->sum_lo, state->sum_hi) * (SketchSum) view->tick;
+	/* Unsigned: bytes that pose as a state may hold any sum. */
+	sum = (SketchSum) ((SketchMagnitude) sketch_sum_pack(state->sum_lo, state->sum_hi) * unit);
 	view->sum_lo = (uint64) sum;
 	view->sum_hi = (int64) (sum >> 64);
 }

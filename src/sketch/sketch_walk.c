@@ -50,6 +50,8 @@ next_of_state(SketchWalk *walk)
 			walk->count = sketch_counter(state, base + sub);
 			if (walk->count != 0)
 			{
+				if (walk->view->divisor != 1)
+					walk->count /= walk->view->divisor;
 				walk->key = octave < 0 ? -(-octave * SKETCH_SUB + sub) : octave * SKETCH_SUB + sub;
 				return true;
 			}

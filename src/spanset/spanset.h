@@ -16,8 +16,12 @@
  */
 extern uint8 *spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t *len);
 
-/* The first byte of a packed value. */
+/*
+ * The first byte of a packed value.  The server's aggregates mark values that
+ * they are still building with the other one; the core does not read those.
+ */
 #define SPANSET_VERSION		1
+#define SPANSET_WORKING		0xff
 
 /* Which columns spanset_read() shall fill. */
 #define SPANSET_DURATION	0x0001
@@ -34,6 +38,8 @@ extern uint8 *spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t 
 #define SPANSET_DESCRIPTION 0x0800
 #define SPANSET_ATTRIBUTES	0x1000
 #define SPANSET_ALL			0x1fff
+#define SPANSET_TEXT		(SPANSET_DESCRIPTION | SPANSET_ATTRIBUTES)
+#define SPANSET_HOT			(SPANSET_DURATION | SPANSET_OP | SPANSET_CATEGORY | SPANSET_GROUP)
 
 /*
  * A column of strings: codes[i] is 0 for NULL, else strings[codes[i] - 1] is
@@ -73,12 +79,11 @@ typedef struct SpansetColumns
 	bool	   *is_segment;
 	ApmStr	   *attributes;
 
-	/* The reader's own. */
+	/* The reader's own memory. */
 	int			capacity;
-	void	   *arrays;
-	void	   *tables;
-	size_t		tables_size;
-	size_t		tables_used;
+	char	   *arrays;
+	uint64	   *scratch64;
+	char	   *digits;
 	char	   *text;
 	size_t		text_size;
 } SpansetColumns;
@@ -91,8 +96,13 @@ typedef struct SpansetColumns
  */
 extern const char *spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted);
 
-/* Number of spans by the header alone; -1 if it is not one. */
-extern int	spanset_count(const uint8 *data, size_t len);
+/*
+ * Number of spans by the header alone, which SPANSET_HEADER bytes hold; len
+ * is how long the whole value is.  -1 if it is not a header.
+ */
+#define SPANSET_HEADER		8
+
+extern int	spanset_count(const uint8 *data, size_t available, size_t len);
 
 /* One span of columns read with SPANSET_ALL. */
 extern void spanset_get(const SpansetColumns *c, int i, ApmSpan *span);

@@ -1,6 +1,7 @@
 /*
  * spanset/spanset_format.h
- *		What writer and reader of packed spans agree on.  See README.md.
+ *		What writer and reader of packed spans agree on.  README.md has the
+ *		layout in words.
  *
  * Pure: no server headers.
  */
@@ -9,7 +10,11 @@
 
 #include "spanset/spanset.h"
 
-/* Presence flags, after version and count; an absent column is all default. */
+/*
+ * Flags, after version and count.  A column that is absent holds the same
+ * default everywhere.  Those that real data seldom has stand high, so that
+ * the flags take two bytes.
+ */
 #define SF_OP				0x0001
 #define SF_CATEGORY			0x0002
 #define SF_GROUP			0x0004
@@ -18,39 +23,40 @@
 #define SF_ATTRIBUTES		0x0020
 #define SF_SELF				0x0040	/* absent: self time is the duration */
 #define SF_STATUS			0x0080
-#define SF_PARENTS			0x0100
-#define SF_SEGMENTS			0x0200
-#define SF_SEGMENT_BITS		0x0400	/* absent: is_segment is false */
-#define SF_TRACES			0x0800	/* several trace ids */
-#define SF_KNOWN			0x0fff
+#define SF_ALL_OK			0x0100	/* no status column, and not NULL but ok */
+#define SF_PARENTS			0x0200
+#define SF_SEGMENTS			0x0400
+#define SF_START_AFTER		0x0800	/* starts count from the end of the span before */
+#define SF_OUTSIDE			0x1000	/* links to spans that are not in the set */
+#define SF_SEGMENT_BITS		0x2000	/* absent: the span whose segment is itself */
+#define SF_TRACES			0x4000	/* several trace ids */
+#define SF_WIDE_START		0x8000	/* first start in 8 bytes instead of 7 */
+#define SF_KNOWN			0xffff
 
 /* Longest varint. */
 #define VARINT_MAX			10
 
-/* A code column's head: width in bits, and whether a base follows. */
+/* Head of a column of codes: width in bits, and whether a base follows. */
 #define CODES_WIDTH			0x3f
 #define CODES_BASE			0x40
 #define CODES_MAX_WIDTH		32
 
-/* How the block of text is stored. */
-#define CODEC_RAW			0
+/*
+ * Head of a column of numbers: bits of the shortest form, and whether a base
+ * follows.  A number is q ones, a zero, and (least significant bit first) its
+ * bits in a field that is 2 q wider than the shortest, at most 64.
+ */
+#define NUMBERS_BITS		0x3f
+#define NUMBERS_BASE		0x40
+#define NUMBERS_STEP		2
+#define NUMBERS_MAX_STEPS	32
 
-static inline int
-bit_length(uint64 v)
-{
-	return v == 0 ? 0 : 64 - __builtin_clzll(v);
-}
+/* Head of a string in a table; above these: its length plus STRING_LITERAL. */
+#define STRING_HEX			0	/* 16 lower-case hex digits as 8 bytes */
+#define STRING_WORD			1	/* one byte, number of a known word */
+#define STRING_LITERAL		2
 
-static inline uint64
-zigzag(int64 v)
-{
-	return ((uint64) v << 1) ^ (uint64) (v >> 63);
-}
-
-static inline int64
-unzigzag(uint64 v)
-{
-	return (int64) (v >> 1) ^ -(int64) (v & 1);
-}
+/* Lowest bit of the block's head; the rest is the length it has as text. */
+#define BLOCK_COMPRESSED	1
 
 #endif							/* PG_APM_SPANSET_FORMAT_H */

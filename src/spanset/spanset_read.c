@@ -6,15 +6,22 @@
  * counts are checked against what the bytes left could hold, and codes
  * against their table, so that a decoded column is always safe to use.
  */
+#include "spanset/spanset_bits.h"
+#include "spanset/spanset_codec.h"
 #include "spanset/spanset_format.h"
+#include "spanset/spanset_words.h"
+
+/* More text than this does not fit into one piece of memory. */
+#define MAX_TEXT UINT64CONST(0x3fffffff)
 
 typedef struct In
 {
 	const uint8 *pos;
 	const uint8 *end;
-	const char *error;			/* sticky */
+	const char *error;			/* the first one; then nothing is left to read */
 	int			n;
 	uint32		flags;
+	uint32	   *scratch;		/* codes that nobody keeps */
 } In;
 
 static void
@@ -32,7 +39,7 @@ in_left(const In *in)
 }
 
 static uint64
-in_varint(In *in)
+in_long_varint(In *in)
 {
 	uint64		v = 0;
 	int			shift;
@@ -51,8 +58,16 @@ in_varint(In *in)
 	return 0;
 }
 
+static inline uint64
+in_varint(In *in)
+{
+	if (likely(in->pos < in->end && *in->pos < 0x80))
+		return *in->pos++;
+	return in_long_varint(in);
+}
+
 /* n bytes, or NULL. */
-static const uint8 *
+static inline const uint8 *
 in_bytes(In *in, uint64 n)
 {
 	const uint8 *p = in->pos;
@@ -66,41 +81,91 @@ in_bytes(In *in, uint64 n)
 	return p;
 }
 
-static uint64
-get_id(const uint8 *p)
+/* A number whose form is wide or near the end of the bytes. */
+static bool
+get_long_number(BitReader *r, int bits, uint64 *v)
 {
-	uint64		id = 0;
-	int			i;
+	uint64		bit;
+	uint64		high = 0;
+	int			width = bits;
+	int			q;
 
-	for (i = 0; i < 8; i++)
-		id = id << 8 | p[i];
-	return id;
+	for (q = 0;; q++)
+	{
+		if (!bits_get(r, 1, &bit) || q > NUMBERS_MAX_STEPS)
+			return false;
+		if (bit == 0)
+			break;
+		width += NUMBERS_STEP;
+	}
+	width = Min(width, 64);
+	if (!bits_get(r, Min(width, 32), v))
+		return false;
+	if (width > 32 && !bits_get(r, width - 32, &high))
+		return false;
+	*v |= high << 32;
+	return true;
 }
 
+/* A column of numbers. */
 static void
 in_numbers(In *in, uint64 *v)
 {
+	const uint8 *head = in_bytes(in, 1);
+	BitReader	r;
+	uint64		base = 0;
+	int			bits;
 	int			i;
 
+	if (head == NULL)
+		return;
+	if (*head & ~(NUMBERS_BITS | NUMBERS_BASE))
+	{
+		in_fail(in, "a column of numbers has an unknown form");
+		return;
+	}
+	bits = *head & NUMBERS_BITS;
+	if (*head & NUMBERS_BASE)
+		base = in_varint(in);
+	bits_init(&r, in->pos, in->end);
 	for (i = 0; i < in->n; i++)
 	{
-		if (in->pos < in->end && *in->pos < 0x80)
-			v[i] = *in->pos++;
+		int			q;
+		int			width;
+
+		if (r.nbits < 56)
+			bits_refill(&r);
+		q = r.acc == UINT64_MAX ? 64 : __builtin_ctzll(~r.acc);
+		width = bits + NUMBERS_STEP * q;
+		if (likely(q + 1 + width <= r.nbits && q + 1 + width < 64))
+		{
+			v[i] = ((r.acc >> (q + 1)) & ((UINT64CONST(1) << width) - 1)) + base;
+			r.acc >>= q + 1 + width;
+			r.nbits -= q + 1 + width;
+		}
 		else
-			v[i] = in_varint(in);
+		{
+			if (!get_long_number(&r, bits, &v[i]))
+			{
+				in_fail(in, "a column of numbers is cut short");
+				return;
+			}
+			v[i] += base;
+		}
 	}
+	in->pos = bits_end(&r);
 }
 
-/* A code column; codes is NULL to pass over it.  Every code is below limit. */
+/* A column of codes below limit; codes is NULL to pass over it. */
 static void
 in_codes(In *in, uint32 *codes, uint64 limit)
 {
 	const uint8 *head = in_bytes(in, 1);
 	const uint8 *p;
+	BitReader	r;
 	uint64		base = 0;
-	uint64		acc = 0;
+	uint64		all = 0;
 	uint64		mask;
-	int			bits = 0;
 	int			width;
 	int			i;
 
@@ -109,7 +174,7 @@ in_codes(In *in, uint32 *codes, uint64 limit)
 	width = *head & CODES_WIDTH;
 	if (width > CODES_MAX_WIDTH || *head & ~(CODES_WIDTH | CODES_BASE))
 	{
-		in_fail(in, "a column has an unknown form");
+		in_fail(in, "a column of codes has an unknown form");
 		return;
 	}
 	if (*head & CODES_BASE)
@@ -117,69 +182,91 @@ in_codes(In *in, uint32 *codes, uint64 limit)
 	p = in_bytes(in, ((uint64) in->n * width + 7) / 8);
 	if (p == NULL || codes == NULL)
 		return;
+	if (base >= limit)
+	{
+		in_fail(in, "a code points outside of its table");
+		return;
+	}
+	bits_init(&r, p, in->pos);
 	mask = (UINT64CONST(1) << width) - 1;
 	for (i = 0; i < in->n; i++)
 	{
 		uint64		code;
 
-		while (bits < width)
-		{
-			acc |= (uint64) *p++ << bits;
-			bits += 8;
-		}
-		code = (acc & mask) + base;
-		acc >>= width;
-		bits -= width;
-		if (base >= limit || code >= limit)
-		{
-			in_fail(in, "a code points outside of its table");
-			return;
-		}
+		if (r.nbits < width)
+			bits_refill(&r);
+		code = (r.acc & mask) + base;
+		r.acc >>= width;
+		r.nbits -= width;
+		all = Max(all, code);
 		codes[i] = (uint32) code;
 	}
+	if (all >= limit)
+		in_fail(in, "a code points outside of its table");
 }
 
-/*
- * Memory for tables whose size is only known while reading.  The caller has
- * checked the count against the bytes that are left.
- */
-static void *
-table_alloc(SpansetColumns *c, size_t size)
-{
-	typedef struct Chunk
-	{
-		struct Chunk *next;
-	} Chunk;
-	Chunk	   *chunk = palloc(sizeof(Chunk) + size);
-
-	chunk->next = c->tables;
-	c->tables = chunk;
-	return chunk + 1;
-}
-
+/* One bit a span into codes. */
 static void
-tables_free(SpansetColumns *c)
+in_bitmap(In *in, uint32 *codes)
 {
-	while (c->tables != NULL)
-	{
-		void	  **chunk = c->tables;
+	const uint8 *p = in_bytes(in, ((uint64) in->n + 7) / 8);
+	int			i;
 
-		c->tables = *chunk;
-		pfree(chunk);
+	for (i = 0; p != NULL && i < in->n; i++)
+		codes[i] = (p[i / 8] >> (i % 8)) & 1;
+}
+
+/* A string of a table; the digits of one that is stored as a number go to digits. */
+static ApmStr
+in_string(In *in, char *digits)
+{
+	static const char hex[] = "0123456789abcdef";
+	ApmStr		s = {NULL, 0};
+	uint64		head = in_varint(in);
+	const uint8 *p = in_bytes(in, head == STRING_HEX ? 8 : head == STRING_WORD ? 1 :
+							  head - STRING_LITERAL);
+	int			i;
+
+	if (p == NULL)
+		return s;
+	if (head == STRING_WORD)
+	{
+		s = spanset_words[*p];
+		if (s.data == NULL)
+			in_fail(in, "a word is unknown");
+		return s;
 	}
+	s.data = (const char *) p;
+	s.len = head - STRING_LITERAL;
+	if (head == STRING_HEX)
+	{
+		s.data = digits;
+		s.len = 16;
+		for (i = 0; digits != NULL && i < 8; i++)
+		{
+			digits[2 * i] = hex[p[i] >> 4];
+			digits[2 * i + 1] = hex[p[i] & 15];
+		}
+	}
+	return s;
 }
 
-/* A string column; column is NULL to pass over it. */
+/* Room for the digits of strings that are stored as numbers: 16 each, for column number k. */
+static char *
+digits_of_column(SpansetColumns *c, int k)
+{
+	if (c->digits == NULL)
+		c->digits = palloc((size_t) c->capacity * 4 * 16);
+	return c->digits + (size_t) c->capacity * k * 16;
+}
+
+/* A column of strings; column is NULL to pass over it. */
 static void
-in_strings(In *in, SpansetColumns *c, SpansetStrings *column, uint32 flag)
+in_strings(In *in, SpansetColumns *c, SpansetStrings *column, int k, uint32 flag)
 {
 	uint64		count;
-	uint64		total = 0;
-	In			lengths;
 	uint64		i;
 
-	if (column != NULL)
-		column->count = 0;
 	if (!(in->flags & flag))
 	{
 		if (column != NULL)
@@ -187,58 +274,42 @@ in_strings(In *in, SpansetColumns *c, SpansetStrings *column, uint32 flag)
 		return;
 	}
 	count = in_varint(in);
-	if (count == 0 || count > (uint64) in->n || count > in_left(in))
+	if (count == 0 || count > (uint64) in->n)
 	{
 		in_fail(in, "a table of strings has a wrong size");
 		return;
 	}
-	lengths = *in;
-	for (i = 0; i < count; i++)
+	in_codes(in, column != NULL ? column->codes : NULL, count + 1);
+	for (i = 0; i < count && in->error == NULL; i++)
 	{
-		uint64		len = in_varint(in);
-
-		if (len > in_left(in))
-		{
-			in_fail(in, "a string is cut short");
-			return;
-		}
-		total += len;
+		if (column == NULL)
+			in_string(in, NULL);
+		else
+			column->strings[i] = in_string(in, in->pos < in->end && *in->pos == STRING_HEX ?
+										   digits_of_column(c, k) + 16 * i : NULL);
 	}
-	if (column != NULL && total <= in_left(in))
-	{
-		const char *p = (const char *) in->pos;
-
-		column->strings = table_alloc(c, count * sizeof(ApmStr));
+	if (column != NULL && in->error == NULL)
 		column->count = count;
-		for (i = 0; i < count; i++)
-		{
-			column->strings[i].data = p;
-			column->strings[i].len = in_varint(&lengths);
-			p += column->strings[i].len;
-		}
-	}
-	in_bytes(in, total);
-	in_codes(in, column ? column->codes : NULL, count + 1);
 }
 
 static void
-in_self_times(In *in, SpansetColumns *c, bool wanted)
+in_self_times(In *in, SpansetColumns *c)
 {
 	int			i;
 
+	memcpy(c->self_time_us, c->duration_us, in->n * sizeof(int64));
 	if (!(in->flags & SF_SELF))
-	{
-		if (wanted)
-			memcpy(c->self_time_us, c->duration_us, in->n * sizeof(int64));
 		return;
-	}
-	in_numbers(in, (uint64 *) c->self_time_us);
-	for (i = 0; wanted && i < in->n; i++)
+	in_bitmap(in, in->scratch);
+	for (i = 0; i < in->n && in->error == NULL; i++)
 	{
-		uint64		v = (uint64) c->self_time_us[i];
+		uint64		v;
 
+		if (in->scratch[i] == 0)
+			continue;
+		v = in_varint(in);
 		c->self_time_us[i] = v == 0 ? APM_MICROS_NULL :
-			(int64) ((uint64) c->duration_us[i] - (uint64) unzigzag(v - 1));
+			(int64) ((uint64) c->duration_us[i] - (uint64) unzigzag(v));
 	}
 }
 
@@ -251,7 +322,10 @@ in_traces(In *in, SpansetColumns *c)
 	{
 		count = in_varint(in);
 		if (count == 0 || count > (uint64) in->n)
+		{
 			in_fail(in, "a table of trace ids has a wrong size");
+			return;
+		}
 		in_codes(in, c->trace, count);
 	}
 	else
@@ -261,57 +335,76 @@ in_traces(In *in, SpansetColumns *c)
 }
 
 static void
-in_status(In *in, SpansetColumns *c, uint32 *scratch)
+in_status(In *in, SpansetColumns *c)
 {
 	int			i;
 
 	if (in->flags & SF_STATUS)
-		in_codes(in, scratch, APM_STATUS_COUNT + 1);
-	for (i = 0; i < in->n && in->error == NULL; i++)
-		c->status[i] = in->flags & SF_STATUS ? (int) scratch[i] - 1 : APM_STATUS_NULL;
+	{
+		in_codes(in, in->scratch, APM_STATUS_COUNT + 1);
+		for (i = 0; i < in->n && in->error == NULL; i++)
+			c->status[i] = (int) in->scratch[i] - 1;
+	}
+	else
+		memset(c->status, in->flags & SF_ALL_OK ? 0 : APM_STATUS_NULL, in->n);
 }
 
 static void
 in_starts(In *in, SpansetColumns *c)
 {
-	uint64		base = (uint64) unzigzag(in_varint(in));
+	int			bytes = in->flags & SF_WIDE_START ? 8 : 7;
+	const uint8 *p = in_bytes(in, bytes);
+	uint64		start = 0;
 	int			i;
 
+	if (p == NULL)
+		return;
+	for (i = bytes - 1; i >= 0; i--)
+		start = start << 8 | p[i];
+	start = (uint64) unzigzag(start);
 	in_numbers(in, (uint64 *) c->start_us);
-	for (i = 0; i < in->n; i++)
-		c->start_us[i] = (int64) (base + (uint64) c->start_us[i]);
+	for (i = 0; i < in->n && in->error == NULL; i++)
+	{
+		start += (uint64) unzigzag((uint64) c->start_us[i]);
+		c->start_us[i] = (int64) start;
+		if (in->flags & SF_START_AFTER)
+			start += (uint64) c->duration_us[i];
+	}
 }
 
 /* Codes of links to ids. */
 static void
-in_links(In *in, const SpansetColumns *c, uint64 *ids, uint32 *scratch, uint32 flag,
-		 const uint8 *outside, uint64 noutside)
+in_link(In *in, const SpansetColumns *c, uint64 *ids, uint32 flag, const uint8 *outside,
+		uint64 noutside)
 {
 	int			i;
 
 	memset(ids, 0, in->n * sizeof(uint64));
 	if (!(in->flags & flag))
 		return;
-	in_codes(in, scratch, noutside + in->n + 1);
+	in_codes(in, in->scratch, noutside + in->n + 1);
 	for (i = 0; i < in->n && in->error == NULL; i++)
 	{
-		uint32		code = scratch[i];
+		uint32		code = in->scratch[i];
 
 		if (code > (uint32) in->n)
-			ids[i] = get_id(outside + 8 * (size_t) (code - in->n - 1));
+			ids[i] = load_be64(outside + 8 * (size_t) (code - in->n - 1));
 		else if (code > 0)
 			ids[i] = c->span_id[code - 1];
 	}
 }
 
 static void
-in_all_links(In *in, SpansetColumns *c, uint32 *scratch)
+in_ids_and_links(In *in, SpansetColumns *c)
 {
+	const uint8 *ids = in_bytes(in, 8 * (uint64) in->n);
 	const uint8 *outside = NULL;
 	uint64		noutside = 0;
 	int			i;
 
-	if (in->flags & (SF_PARENTS | SF_SEGMENTS))
+	for (i = 0; ids != NULL && i < in->n; i++)
+		c->span_id[i] = load_be64(ids + 8 * (size_t) i);
+	if (in->flags & SF_OUTSIDE)
 	{
 		noutside = in_varint(in);
 		if (noutside > 2 * (uint64) in->n)
@@ -319,175 +412,240 @@ in_all_links(In *in, SpansetColumns *c, uint32 *scratch)
 		else
 			outside = in_bytes(in, noutside * 8);
 	}
-	in_links(in, c, c->parent_span_id, scratch, SF_PARENTS, outside, noutside);
-	in_links(in, c, c->segment_id, scratch, SF_SEGMENTS, outside, noutside);
-	memset(c->is_segment, 0, in->n * sizeof(bool));
+	if (in->error == NULL)
+		in_link(in, c, c->parent_span_id, SF_PARENTS, outside, noutside);
+	if (in->error == NULL)
+		in_link(in, c, c->segment_id, SF_SEGMENTS, outside, noutside);
+	if (in->error != NULL)
+		return;
 	if (in->flags & SF_SEGMENT_BITS)
-	{
-		const uint8 *p = in_bytes(in, ((uint64) in->n + 7) / 8);
-
-		for (i = 0; p != NULL && i < in->n; i++)
-			c->is_segment[i] = (p[i / 8] >> (i % 8)) & 1;
-	}
+		in_bitmap(in, in->scratch);
+	for (i = 0; i < in->n && in->error == NULL; i++)
+		c->is_segment[i] = in->flags & SF_SEGMENT_BITS ? in->scratch[i] != 0 :
+			c->segment_id[i] == c->span_id[i];
 }
 
-static void
-in_attributes(In *in, SpansetColumns *c)
+/* The text of the block, which has len bytes; NULL on error. */
+static const char *
+in_text(In *in, SpansetColumns *c, uint64 len)
 {
-	uint64		total = 0;
-	const char *p;
-	int			i;
+	const uint8 *head = in_bytes(in, 1);
 
-	memset(c->attributes, 0, in->n * sizeof(ApmStr));
-	if (!(in->flags & SF_ATTRIBUTES))
-		return;
-	for (i = 0; i < in->n; i++)
+	if (head == NULL)
+		return NULL;
+	if (*head & ~BLOCK_COMPRESSED)
+		in_fail(in, "the text has an unknown form");
+	else if (!(*head & BLOCK_COMPRESSED))
+		return (const char *) in_bytes(in, len);
+	else if (len > (uint64) in_left(in) * CODEC_MAX_RATIO)
+		in_fail(in, "the text is shorter than its parts");
+	if (in->error != NULL)
+		return NULL;
+	if (len > c->text_size)
 	{
-		uint64		len = in_varint(in);
+		if (c->text != NULL)
+			pfree(c->text);
+		c->text = palloc(len);
+		c->text_size = len;
+	}
+	if (!codec_restore(in->pos, in_left(in), (uint8 *) c->text, len))
+	{
+		in_fail(in, "the text cannot be restored");
+		return NULL;
+	}
+	in->pos = in->end;
+	return c->text;
+}
 
-		if (len == 0)
-			continue;
-		if (len - 1 > in_left(in))
+/* Lengths of descriptions and attributes, then their text. */
+static void
+in_block(In *in, SpansetColumns *c)
+{
+	const uint64 limit = Min((uint64) in_left(in) * CODEC_MAX_RATIO, MAX_TEXT);
+	uint64	   *lengths = (uint64 *) c->scratch64;
+	uint64		count = 0;
+	uint64		len = 0;
+	const char *text;
+	uint64		i;
+
+	memset(c->description.codes, 0, in->n * sizeof(uint32));
+	memset(c->attributes, 0, in->n * sizeof(ApmStr));
+	memset(lengths, 0, in->n * sizeof(uint64));
+	if (!(in->flags & (SF_DESCRIPTION | SF_ATTRIBUTES)))
+		return;
+	if (in->flags & SF_DESCRIPTION)
+	{
+		count = in_varint(in);
+		if (count == 0 || count > (uint64) in->n)
 		{
-			in_fail(in, "attributes are cut short");
+			in_fail(in, "a table of strings has a wrong size");
 			return;
 		}
-		c->attributes[i].len = len - 1;
-		c->attributes[i].data = "";
-		total += len - 1;
+		in_codes(in, c->description.codes, count + 1);
+		for (i = 0; i < count && len <= limit; i++)
+		{
+			uint64		one = in_varint(in);
+
+			one = Min(one, limit + 1);
+			c->description.strings[i].len = (uint32) one;
+			len += one;
+		}
 	}
-	p = (const char *) in_bytes(in, total);
-	for (i = 0; p != NULL && i < in->n; i++)
+	if (in->flags & SF_ATTRIBUTES)
+		in_numbers(in, lengths);
+	for (i = 0; in->error == NULL && i < (uint64) in->n && len <= limit; i++)
+		len += lengths[i] == 0 ? 0 : Min(lengths[i] - 1, limit + 1);
+	if (len > limit)
+		in_fail(in, "the text is shorter than its parts");
+	text = in->error == NULL ? in_text(in, c, len) : NULL;
+	if (text == NULL)
+		return;
+	for (i = 0; i < count; i++)
 	{
-		if (c->attributes[i].data == NULL)
+		c->description.strings[i].data = text;
+		text += c->description.strings[i].len;
+	}
+	c->description.count = count;
+	for (i = 0; i < (uint64) in->n; i++)
+	{
+		if (lengths[i] == 0)
 			continue;
-		c->attributes[i].data = p;
-		p += c->attributes[i].len;
+		c->attributes[i].data = text;
+		c->attributes[i].len = (uint32) (lengths[i] - 1);
+		text += c->attributes[i].len;
 	}
 }
 
-/* Arrays for n spans, all in one block. */
+/* Arrays for n spans, all in one block; returns the scratch array. */
 static uint32 *
 arrays_prepare(SpansetColumns *c, int n)
 {
-	const size_t per = 6 * 8 + sizeof(ApmStr) + 7 * sizeof(uint32) + 2;
+	const size_t per = 7 * sizeof(uint64) + 6 * sizeof(ApmStr) + 7 * sizeof(uint32) + 2;
+	uint32	   *scratch;
 	char	   *p;
 
-	if (n > c->capacity || c->arrays == NULL)
+	if (n > c->capacity)
 	{
 		if (c->arrays != NULL)
 			pfree(c->arrays);
+		if (c->digits != NULL)
+			pfree(c->digits);
+		c->digits = NULL;
 		c->capacity = Max(n, 16);
 		c->arrays = palloc(per * c->capacity);
 	}
 	p = c->arrays;
 #define TAKE(field, type) \
-	(c->field = (type *) p, p += c->capacity * sizeof(type))
-	TAKE(duration_us, int64);
-	TAKE(self_time_us, int64);
-	TAKE(start_us, int64);
-	TAKE(span_id, uint64);
-	TAKE(parent_span_id, uint64);
-	TAKE(segment_id, uint64);
-	TAKE(attributes, ApmStr);
-	TAKE(op.codes, uint32);
-	TAKE(category.codes, uint32);
-	TAKE(group.codes, uint32);
-	TAKE(origin.codes, uint32);
-	TAKE(description.codes, uint32);
-	TAKE(trace, uint32);
-	p += c->capacity * sizeof(uint32);
-	TAKE(is_segment, bool);
-	TAKE(status, int8);
+	(field = (type *) p, p += c->capacity * sizeof(type))
+	TAKE(c->duration_us, int64);
+	TAKE(c->self_time_us, int64);
+	TAKE(c->start_us, int64);
+	TAKE(c->span_id, uint64);
+	TAKE(c->parent_span_id, uint64);
+	TAKE(c->segment_id, uint64);
+	TAKE(c->scratch64, uint64);
+	TAKE(c->attributes, ApmStr);
+	TAKE(c->op.strings, ApmStr);
+	TAKE(c->category.strings, ApmStr);
+	TAKE(c->group.strings, ApmStr);
+	TAKE(c->origin.strings, ApmStr);
+	TAKE(c->description.strings, ApmStr);
+	TAKE(c->op.codes, uint32);
+	TAKE(c->category.codes, uint32);
+	TAKE(c->group.codes, uint32);
+	TAKE(c->origin.codes, uint32);
+	TAKE(c->description.codes, uint32);
+	TAKE(c->trace, uint32);
+	TAKE(scratch, uint32);
+	TAKE(c->is_segment, bool);
+	TAKE(c->status, int8);
 #undef TAKE
-	/* The scratch array lies between trace and is_segment. */
-	return c->trace + c->capacity;
+	return scratch;
 }
 
 static const char *
-in_header(In *in, const uint8 *data, size_t len)
+in_header(In *in, const uint8 *data, size_t available, size_t len)
 {
 	uint64		n;
 
+	memset(in, 0, sizeof(*in));
 	in->pos = data;
-	in->end = data + len;
-	in->error = NULL;
-	in->n = 0;
-	in->flags = 0;
-	if (len < 2)
+	in->end = data + available;
+	if (available < 2)
 		return "it is cut short";
 	if (*in->pos++ != SPANSET_VERSION)
 		return "its version is unknown";
 	n = in_varint(in);
-	if (in->error != NULL)
-		return in->error;
-	if (n > in_left(in) / 8 || n > INT32_MAX)
-		return "it is too short for the number of spans it claims";
+	if (in->error == NULL && (n > (len - (in->pos - data)) / 8 || n > INT32_MAX))
+		in_fail(in, "it is too short for the number of spans it claims");
 	in->n = n;
-	return NULL;
+	return in->error;
+}
+
+/* Columns beyond those that the frequent questions need. */
+static void
+in_rest(In *in, SpansetColumns *c, uint32 wanted)
+{
+	in_self_times(in, c);
+	if (wanted & (SPANSET_ALL & ~(SPANSET_HOT | SPANSET_SELF_TIME)))
+	{
+		in_traces(in, c);
+		in_status(in, c);
+		in_starts(in, c);
+	}
+	if (wanted & (SPANSET_SPAN_ID | SPANSET_LINKS | SPANSET_ORIGIN | SPANSET_TEXT) &&
+		in->error == NULL)
+		in_ids_and_links(in, c);
+	if (wanted & (SPANSET_ORIGIN | SPANSET_TEXT))
+		in_strings(in, c, wanted & SPANSET_ORIGIN ? &c->origin : NULL, 3, SF_ORIGIN);
+	if (wanted & SPANSET_TEXT && in->error == NULL)
+	{
+		in_block(in, c);
+		if (in->error == NULL && in->pos != in->end)
+			in_fail(in, "it goes on after its end");
+	}
 }
 
 const char *
 spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted)
 {
 	In			in;
-	const char *error = in_header(&in, data, len);
-	uint32	   *scratch;
+	const char *error = in_header(&in, data, len, len);
 	uint64		flags;
 
-	tables_free(c);
 	c->n = 0;
 	if (error != NULL)
 		return error;
-	scratch = arrays_prepare(c, in.n);
 	c->op.count = c->category.count = c->group.count = 0;
 	c->origin.count = c->description.count = c->ntraces = 0;
 	if (in.n == 0)
 		return in_left(&in) == 0 ? NULL : "it goes on after its end";
+	in.scratch = arrays_prepare(c, in.n);
 	flags = in_varint(&in);
 	if (flags & ~(uint64) SF_KNOWN)
 		return "it has columns of an unknown kind";
 	in.flags = flags;
 
 	in_numbers(&in, (uint64 *) c->duration_us);
-	in_strings(&in, c, wanted & SPANSET_OP ? &c->op : NULL, SF_OP);
-	in_strings(&in, c, wanted & SPANSET_CATEGORY ? &c->category : NULL, SF_CATEGORY);
-	in_strings(&in, c, wanted & SPANSET_GROUP ? &c->group : NULL, SF_GROUP);
-	if (wanted & ~(SPANSET_DURATION | SPANSET_OP | SPANSET_CATEGORY | SPANSET_GROUP))
-	{
-		in_self_times(&in, c, (wanted & SPANSET_SELF_TIME) != 0);
-		in_traces(&in, c);
-		in_status(&in, c, scratch);
-		in_starts(&in, c);
-	}
-	if (wanted & (SPANSET_SPAN_ID | SPANSET_LINKS | SPANSET_ORIGIN | SPANSET_DESCRIPTION | SPANSET_ATTRIBUTES))
-	{
-		const uint8 *ids = in_bytes(&in, 8 * (uint64) in.n);
-		int			i;
-
-		for (i = 0; ids != NULL && i < in.n; i++)
-			c->span_id[i] = get_id(ids + 8 * i);
-		in_all_links(&in, c, scratch);
-		in_strings(&in, c, wanted & SPANSET_ORIGIN ? &c->origin : NULL, SF_ORIGIN);
-		in_strings(&in, c, wanted & SPANSET_DESCRIPTION ? &c->description : NULL, SF_DESCRIPTION);
-	}
-	if (wanted & SPANSET_ATTRIBUTES)
-	{
-		in_attributes(&in, c);
-		if (in.error == NULL && in.pos != in.end)
-			in_fail(&in, "it goes on after its end");
-	}
+	if (wanted & (SPANSET_ALL & ~SPANSET_DURATION))
+		in_strings(&in, c, wanted & SPANSET_OP ? &c->op : NULL, 0, SF_OP);
+	if (wanted & (SPANSET_ALL & ~(SPANSET_DURATION | SPANSET_OP)))
+		in_strings(&in, c, wanted & SPANSET_CATEGORY ? &c->category : NULL, 1, SF_CATEGORY);
+	if (wanted & (SPANSET_ALL & ~(SPANSET_DURATION | SPANSET_OP | SPANSET_CATEGORY)))
+		in_strings(&in, c, wanted & SPANSET_GROUP ? &c->group : NULL, 2, SF_GROUP);
+	if (wanted & (SPANSET_ALL & ~SPANSET_HOT) && in.error == NULL)
+		in_rest(&in, c, wanted);
 	if (in.error == NULL)
 		c->n = in.n;
 	return in.error;
 }
 
 int
-spanset_count(const uint8 *data, size_t len)
+spanset_count(const uint8 *data, size_t available, size_t len)
 {
 	In			in;
 
-	return in_header(&in, data, len) == NULL ? in.n : -1;
+	return in_header(&in, data, Min(available, len), len) == NULL ? in.n : -1;
 }
 
 static ApmStr
@@ -521,8 +679,11 @@ spanset_get(const SpansetColumns *c, int i, ApmSpan *span)
 void
 spanset_free(SpansetColumns *c)
 {
-	tables_free(c);
 	if (c->arrays != NULL)
 		pfree(c->arrays);
+	if (c->digits != NULL)
+		pfree(c->digits);
+	if (c->text != NULL)
+		pfree(c->text);
 	memset(c, 0, sizeof(*c));
 }

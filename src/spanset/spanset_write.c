@@ -2,7 +2,10 @@
  * spanset/spanset_write.c
  *		Packing spans into columns.  Pure: no server headers.
  */
+#include "spanset/spanset_bits.h"
+#include "spanset/spanset_codec.h"
 #include "spanset/spanset_format.h"
+#include "spanset/spanset_intern.h"
 
 /* The value being written. */
 typedef struct Out
@@ -11,6 +14,28 @@ typedef struct Out
 	size_t		len;
 	size_t		cap;
 } Out;
+
+/* Everything about the spans that is known before the first byte. */
+typedef struct Plan
+{
+	const ApmSpan *spans;
+	int			n;
+	uint32		flags;
+	Strings		op;
+	Strings		category;
+	Strings		group;
+	Strings		origin;
+	Strings		description;
+	Links		links;
+	uint32	   *parents;
+	uint32	   *segments;
+	uint32	   *traces;
+	const uint8 **trace_ids;
+	uint32		ntraces;
+	uint64	   *starts;			/* each relative to the span before */
+	uint64	   *numbers;		/* scratch */
+	uint32	   *codes;			/* scratch */
+} Plan;
 
 static void
 out_reserve(Out *o, size_t more)
@@ -32,21 +57,8 @@ static void
 out_bytes(Out *o, const void *p, size_t n)
 {
 	out_reserve(o, n);
-	if (n > 0)
-		memcpy(o->data + o->len, p, n);
+	memcpy(o->data + o->len, p, n);
 	o->len += n;
-}
-
-static inline uint8 *
-write_varint(uint8 *p, uint64 v)
-{
-	while (v >= 0x80)
-	{
-		*p++ = (uint8) v | 0x80;
-		v >>= 7;
-	}
-	*p++ = (uint8) v;
-	return p;
 }
 
 static void
@@ -57,27 +69,108 @@ out_varint(Out *o, uint64 v)
 }
 
 static void
-out_id(Out *o, uint64 id)
+out_be64(Out *o, uint64 v)
 {
 	int			i;
 
 	out_reserve(o, 8);
 	for (i = 56; i >= 0; i -= 8)
-		o->data[o->len++] = (uint8) (id >> i);
+		o->data[o->len++] = (uint8) (v >> i);
 }
 
-/* Numbers of any size. */
-static void
-out_numbers(Out *o, const uint64 *v, int n)
+/* Steps that a number of so many bits takes above the shortest form. */
+static inline int
+number_steps(int length, int bits)
 {
-	uint8	   *p;
+	return length <= bits ? 0 : (length - bits + NUMBERS_STEP - 1) / NUMBERS_STEP;
+}
+
+/* Bits of the shortest form that make the column short: tried around the mean length. */
+static int
+number_bits(const uint64 *v, int n, uint64 base)
+{
+	int			lengths[65] = {0};
+	int			total = 0;
+	int			shortest = 64;
+	int			longest = 0;
+	int			best = 0;
+	uint64		best_cost = UINT64_MAX;
+	int			low;
+	int			high;
+	int			bits;
+	int			i;
+	int			sample = Min(n, 1 << 20);
+
+	for (i = 0; i < sample; i++)
+	{
+		int			length = bit_length(v[i] - base);
+
+		lengths[length]++;
+		total += length;
+		shortest = Min(shortest, length);
+		longest = Max(longest, length);
+	}
+	low = Max(total / sample - 5, 0);
+	high = Min(total / sample + 2, 63);
+	for (bits = low; bits <= high; bits++)
+	{
+		uint64		cost = 0;
+		int			length;
+
+		for (length = shortest; length <= longest; length++)
+		{
+			int			q = number_steps(length, bits);
+
+			cost += (uint64) lengths[length] * (1 + q + Min(bits + NUMBERS_STEP * q, 64));
+		}
+		if (cost < best_cost)
+		{
+			best_cost = cost;
+			best = bits;
+		}
+	}
+	return best;
+}
+
+/* A column of numbers of any size. */
+static void
+out_numbers(Out *o, const uint64 *v, int n, bool with_base)
+{
+	uint64		base = 0;
+	BitWriter	w;
+	int			bits;
 	int			i;
 
-	out_reserve(o, (size_t) n * VARINT_MAX);
-	p = o->data + o->len;
+	if (with_base)
+	{
+		base = v[0];
+		for (i = 1; i < n; i++)
+			base = Min(base, v[i]);
+	}
+	bits = number_bits(v, n, base);
+	out_byte(o, bits | (base > 0 ? NUMBERS_BASE : 0));
+	if (base > 0)
+		out_varint(o, base);
+	out_reserve(o, (size_t) n * 13 + 8);
+	w.pos = o->data + o->len;
+	w.acc = 0;
+	w.nbits = 0;
 	for (i = 0; i < n; i++)
-		p = write_varint(p, v[i]);
-	o->len = p - o->data;
+	{
+		uint64		number = v[i] - base;
+		int			q = number_steps(bit_length(number), bits);
+		int			width = Min(bits + NUMBERS_STEP * q, 64);
+
+		bits_put(&w, (UINT64CONST(1) << q) - 1, q + 1);
+		if (width > 32)
+		{
+			bits_put(&w, number & UINT32_MAX, 32);
+			bits_put(&w, number >> 32, width - 32);
+		}
+		else
+			bits_put(&w, number, width);
+	}
+	o->len = bits_finish(&w) - o->data;
 }
 
 /* Small numbers, all in the same number of bits above the smallest. */
@@ -86,8 +179,7 @@ out_codes(Out *o, const uint32 *codes, int n)
 {
 	uint32		min = codes[0];
 	uint32		max = codes[0];
-	uint64		acc = 0;
-	int			bits = 0;
+	BitWriter	w;
 	int			width;
 	int			i;
 
@@ -100,150 +192,61 @@ out_codes(Out *o, const uint32 *codes, int n)
 	out_byte(o, width | (min != 0 ? CODES_BASE : 0));
 	if (min != 0)
 		out_varint(o, min);
+	if (width == 0)
+		return;
 	out_reserve(o, ((size_t) n * width + 7) / 8 + 8);
-	for (i = 0; i < n && width > 0; i++)
-	{
-		acc |= (uint64) (codes[i] - min) << bits;
-		bits += width;
-		while (bits >= 8)
-		{
-			o->data[o->len++] = (uint8) acc;
-			acc >>= 8;
-			bits -= 8;
-		}
-	}
-	if (bits > 0)
-		o->data[o->len++] = (uint8) acc;
-}
-
-/*
- * Table of things met so far, from hash to number.  Open addressing with few
- * probes: what finds no slot is simply not recognized again, which costs
- * bytes but bounds the time whatever the input.
- */
-#define PROBES 8
-
-typedef struct Slots
-{
-	uint32	   *slots;			/* 0: free, else number + 1 */
-	uint32		mask;
-} Slots;
-
-static void
-slots_init(Slots *s, int n)
-{
-	uint32		size = 16;
-
-	while (size < (uint32) n * 2 && size < UINT32_C(1) << 24)
-		size *= 2;
-	s->slots = palloc0(size * sizeof(uint32));
-	s->mask = size - 1;
-}
-
-static inline uint32
-hash_u64(uint64 v)
-{
-	v ^= v >> 32;
-	v *= UINT64CONST(0x9e3779b97f4a7c15);
-	return (uint32) (v >> 32);
-}
-
-static uint32
-hash_bytes(const char *p, uint32 len)
-{
-	uint64		h = len * UINT64CONST(0xd6e8feb86659fd93);
-	uint64		w;
-
-	for (; len >= 8; len -= 8, p += 8)
-	{
-		memcpy(&w, p, 8);
-		h = (h ^ w) * UINT64CONST(0x9e3779b97f4a7c15);
-		h ^= h >> 29;
-	}
-	w = 0;
-	if (len > 0)
-		memcpy(&w, p, len);
-	return hash_u64(h ^ w);
-}
-
-/* A string column under construction. */
-typedef struct Strings
-{
-	uint32	   *codes;
-	ApmStr	   *strings;
-	uint32		count;
-} Strings;
-
-static inline bool
-str_equal(ApmStr a, ApmStr b)
-{
-	return a.len == b.len && (a.data == b.data || memcmp(a.data, b.data, a.len) == 0);
-}
-
-/* Code of a string: looked up, or the next one. */
-static uint32
-strings_code(Strings *t, Slots *slots, ApmStr s)
-{
-	uint32		h = hash_bytes(s.data, s.len);
-	int			i;
-
-	for (i = 0; i < PROBES; i++)
-	{
-		uint32	   *slot = &slots->slots[(h + i) & slots->mask];
-
-		if (*slot == 0)
-		{
-			*slot = t->count + 1;
-			break;
-		}
-		if (str_equal(t->strings[*slot - 1], s))
-			return *slot;
-	}
-	t->strings[t->count++] = s;
-	return t->count;
-}
-
-/* Fills a string column from the field at the given offset of each span. */
-static void
-strings_build(Strings *t, const ApmSpan *spans, int n, size_t field)
-{
-	Slots		slots = {NULL, 0};
-	ApmStr		last = {NULL, 0};
-	uint32		last_code = 0;
-	int			i;
-
-	t->codes = palloc(n * sizeof(uint32));
-	t->strings = NULL;
-	t->count = 0;
+	w.pos = o->data + o->len;
+	w.acc = 0;
+	w.nbits = 0;
 	for (i = 0; i < n; i++)
-	{
-		ApmStr		s = *(const ApmStr *) ((const char *) &spans[i] + field);
+		bits_put(&w, codes[i] - min, width);
+	o->len = bits_finish(&w) - o->data;
+}
 
-		if (s.data == NULL)
-			t->codes[i] = 0;
-		else if (last.data != NULL && str_equal(last, s))
-			t->codes[i] = last_code;
+/* 16 lower-case hex digits as a number; false if the string is anything else. */
+static bool
+hex_number(ApmStr s, uint64 *v)
+{
+	int			i;
+
+	if (s.len != 16)
+		return false;
+	*v = 0;
+	for (i = 0; i < 16; i++)
+	{
+		char		c = s.data[i];
+
+		if (c >= '0' && c <= '9')
+			*v = *v << 4 | (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			*v = *v << 4 | (c - 'a' + 10);
 		else
-		{
-			if (slots.slots == NULL)
-			{
-				slots_init(&slots, n);
-				t->strings = palloc(n * sizeof(ApmStr));
-			}
-			last = s;
-			t->codes[i] = last_code = strings_code(t, &slots, s);
-		}
+			return false;
 	}
-	if (slots.slots != NULL)
-		pfree(slots.slots);
+	return true;
 }
 
 static void
-strings_free(Strings *t)
+out_string(Out *o, ApmStr s)
 {
-	pfree(t->codes);
-	if (t->strings != NULL)
-		pfree(t->strings);
+	uint64		hex;
+	int			word;
+
+	if (hex_number(s, &hex))
+	{
+		out_varint(o, STRING_HEX);
+		out_be64(o, hex);
+	}
+	else if ((word = word_number(s)) >= 0)
+	{
+		out_varint(o, STRING_WORD);
+		out_byte(o, word);
+	}
+	else
+	{
+		out_varint(o, (uint64) s.len + STRING_LITERAL);
+		out_bytes(o, s.data, s.len);
+	}
 }
 
 static void
@@ -254,302 +257,325 @@ out_strings(Out *o, const Strings *t, int n)
 	if (t->count == 0)
 		return;
 	out_varint(o, t->count);
-	for (i = 0; i < t->count; i++)
-		out_varint(o, t->strings[i].len);
-	for (i = 0; i < t->count; i++)
-		out_bytes(o, t->strings[i].data, t->strings[i].len);
 	out_codes(o, t->codes, n);
-}
-
-/* Ids of spans to their place in the set, and ids from outside of it. */
-typedef struct Links
-{
-	const ApmSpan *spans;
-	int			n;
-	Slots		slots;
-	uint64	   *outside;
-	uint32		noutside;
-	Slots		outside_slots;
-} Links;
-
-static void
-links_init(Links *l, const ApmSpan *spans, int n)
-{
-	int			i;
-	int			j;
-
-	memset(l, 0, sizeof(*l));
-	l->spans = spans;
-	l->n = n;
-	slots_init(&l->slots, n);
-	for (i = 0; i < n; i++)
-	{
-		uint32		h = hash_u64(spans[i].span_id);
-
-		for (j = 0; j < PROBES; j++)
-		{
-			uint32	   *slot = &l->slots.slots[(h + j) & l->slots.mask];
-
-			if (*slot == 0)
-			{
-				*slot = i + 1;
-				break;
-			}
-			if (spans[*slot - 1].span_id == spans[i].span_id)
-				break;
-		}
-	}
-}
-
-/* 0: none; 1 … n: that span; above: an id from outside. */
-static uint32
-links_code(Links *l, uint64 id)
-{
-	uint32		h = hash_u64(id);
-	int			j;
-
-	if (id == 0)
-		return 0;
-	for (j = 0; j < PROBES; j++)
-	{
-		uint32		k = l->slots.slots[(h + j) & l->slots.mask];
-
-		if (k == 0)
-			break;
-		if (l->spans[k - 1].span_id == id)
-			return k;
-	}
-	if (l->outside == NULL)
-	{
-		l->outside = palloc(2 * (size_t) l->n * sizeof(uint64));
-		slots_init(&l->outside_slots, l->n);
-	}
-	for (j = 0; j < PROBES; j++)
-	{
-		uint32	   *slot = &l->outside_slots.slots[(h + j) & l->outside_slots.mask];
-
-		if (*slot == 0)
-		{
-			*slot = l->noutside + 1;
-			break;
-		}
-		if (l->outside[*slot - 1] == id)
-			return l->n + *slot;
-	}
-	l->outside[l->noutside++] = id;
-	return l->n + l->noutside;
+	for (i = 0; i < t->count; i++)
+		out_string(o, t->strings[i]);
 }
 
 static void
-links_free(Links *l)
-{
-	pfree(l->slots.slots);
-	if (l->outside != NULL)
-	{
-		pfree(l->outside);
-		pfree(l->outside_slots.slots);
-	}
-}
-
-static bool
-any_code(const uint32 *codes, int n)
+out_durations(Out *o, Plan *p)
 {
 	int			i;
 
+	for (i = 0; i < p->n; i++)
+		p->numbers[i] = (uint64) p->spans[i].duration_us;
+	out_numbers(o, p->numbers, p->n, false);
+}
+
+/* One bit a span: is its code other than 0? */
+static void
+out_bitmap(Out *o, const uint32 *codes, int n)
+{
+	size_t		bytes = ((size_t) n + 7) / 8;
+	int			i;
+
+	out_reserve(o, bytes);
+	memset(o->data + o->len, 0, bytes);
 	for (i = 0; i < n; i++)
 		if (codes[i] != 0)
-			return true;
-	return false;
+			o->data[o->len + i / 8] |= 1 << (i % 8);
+	o->len += bytes;
 }
 
-static uint32
-trace_codes(const ApmSpan *spans, int n, uint32 *codes, const uint8 **ids)
+/* Which differ from the duration, and for each of these: 0 for unknown, else by how much. */
+static void
+out_self_times(Out *o, Plan *p)
 {
-	Slots		slots;
-	uint32		count = 0;
 	int			i;
-	int			j;
 
-	for (i = 1; i < n; i++)
-		if (memcmp(spans[i].trace_id, spans[0].trace_id, 16) != 0)
-			break;
-	ids[0] = spans[0].trace_id;
-	if (i >= n)
-		return 1;
-	slots_init(&slots, n);
+	for (i = 0; i < p->n; i++)
+		p->codes[i] = p->spans[i].self_time_us != p->spans[i].duration_us;
+	out_bitmap(o, p->codes, p->n);
+	for (i = 0; i < p->n; i++)
+	{
+		const ApmSpan *s = &p->spans[i];
+
+		if (s->self_time_us == s->duration_us)
+			continue;
+		out_varint(o, s->self_time_us == APM_MICROS_NULL ? 0 :
+				   zigzag((int64) ((uint64) s->duration_us - (uint64) s->self_time_us)));
+	}
+}
+
+static void
+out_traces(Out *o, const Plan *p)
+{
+	uint32		i;
+
+	if (p->ntraces > 1)
+	{
+		out_varint(o, p->ntraces);
+		out_codes(o, p->traces, p->n);
+	}
+	for (i = 0; i < p->ntraces; i++)
+		out_bytes(o, p->trace_ids[i], 16);
+}
+
+static void
+out_status(Out *o, Plan *p)
+{
+	int			i;
+
+	for (i = 0; i < p->n; i++)
+		p->codes[i] = p->spans[i].status + 1;
+	out_codes(o, p->codes, p->n);
+}
+
+static void
+out_starts(Out *o, Plan *p)
+{
+	uint64		first = zigzag(p->spans[0].start_us);
+	int			i;
+
+	for (i = 0; i < (p->flags & SF_WIDE_START ? 8 : 7); i++)
+		out_byte(o, (uint8) (first >> (8 * i)));
+	out_numbers(o, p->starts, p->n, false);
+}
+
+static void
+out_ids_and_links(Out *o, Plan *p)
+{
+	uint32		k;
+	int			i;
+
+	for (i = 0; i < p->n; i++)
+		out_be64(o, p->spans[i].span_id);
+	if (p->flags & SF_OUTSIDE)
+	{
+		out_varint(o, p->links.noutside);
+		for (k = 0; k < p->links.noutside; k++)
+			out_be64(o, p->links.outside[k]);
+	}
+	if (p->flags & SF_PARENTS)
+		out_codes(o, p->parents, p->n);
+	if (p->flags & SF_SEGMENTS)
+		out_codes(o, p->segments, p->n);
+	if (!(p->flags & SF_SEGMENT_BITS))
+		return;
+	for (i = 0; i < p->n; i++)
+		p->codes[i] = p->spans[i].is_segment;
+	out_bitmap(o, p->codes, p->n);
+}
+
+/* Descriptions and attributes: lengths, then all text in one block. */
+static void
+out_block(Out *o, Plan *p)
+{
+	size_t		len = 0;
+	size_t		used = 0;
+	size_t		packed;
+	char	   *text;
+	uint32		k;
+	int			i;
+
+	if (p->flags & SF_DESCRIPTION)
+	{
+		out_varint(o, p->description.count);
+		out_codes(o, p->description.codes, p->n);
+		for (k = 0; k < p->description.count; k++)
+		{
+			out_varint(o, p->description.strings[k].len);
+			len += p->description.strings[k].len;
+		}
+	}
+	if (p->flags & SF_ATTRIBUTES)
+	{
+		for (i = 0; i < p->n; i++)
+		{
+			ApmStr		a = p->spans[i].attributes;
+
+			p->numbers[i] = a.data == NULL ? 0 : (uint64) a.len + 1;
+			len += a.data == NULL ? 0 : a.len;
+		}
+		out_numbers(o, p->numbers, p->n, true);
+	}
+	if (!(p->flags & (SF_DESCRIPTION | SF_ATTRIBUTES)))
+		return;
+
+	text = palloc(len);
+	for (k = 0; k < p->description.count; k++)
+	{
+		memcpy(text + used, p->description.strings[k].data, p->description.strings[k].len);
+		used += p->description.strings[k].len;
+	}
+	for (i = 0; p->flags & SF_ATTRIBUTES && i < p->n; i++)
+	{
+		ApmStr		a = p->spans[i].attributes;
+
+		if (a.data == NULL)
+			continue;
+		memcpy(text + used, a.data, a.len);
+		used += a.len;
+	}
+	out_reserve(o, len + 1);
+	packed = codec_compress((const uint8 *) text, len, o->data + o->len + 1);
+	o->data[o->len++] = packed > 0 ? BLOCK_COMPRESSED : 0;
+	if (packed == 0)
+		memcpy(o->data + o->len, text, len);
+	o->len += packed > 0 ? packed : len;
+	pfree(text);
+}
+
+/*
+ * Starts relative to the start of the span before, or to its end: children
+ * that follow one another lie close to the latter.  Whichever is smaller.
+ */
+static void
+plan_starts(Plan *p)
+{
+	uint64		after_start = 0;
+	uint64		after_end = 0;
+	int			i;
+
+	p->starts[0] = 0;
+	for (i = 1; i < p->n; i++)
+	{
+		const ApmSpan *s = &p->spans[i];
+		uint64		gap = (uint64) s->start_us - (uint64) s[-1].start_us;
+
+		p->starts[i] = zigzag((int64) gap);
+		p->numbers[i] = zigzag((int64) (gap - (uint64) s[-1].duration_us));
+		after_start += bit_length(p->starts[i]);
+		after_end += bit_length(p->numbers[i]);
+	}
+	if (after_end < after_start)
+	{
+		p->flags |= SF_START_AFTER;
+		memcpy(p->starts + 1, p->numbers + 1, (p->n - 1) * sizeof(uint64));
+	}
+	if (zigzag(p->spans[0].start_us) >> 56 != 0)
+		p->flags |= SF_WIDE_START;
+}
+
+/* Which columns are needed, but for those of strings. */
+static void
+plan_flags(Plan *p)
+{
+	bool		all_ok = true;
+	bool		all_null = true;
+	int			i;
+
+	for (i = 0; i < p->n; i++)
+	{
+		const ApmSpan *s = &p->spans[i];
+
+		if (p->parents[i] != 0)
+			p->flags |= SF_PARENTS;
+		if (p->segments[i] != 0)
+			p->flags |= SF_SEGMENTS;
+		if (s->is_segment != (s->segment_id == s->span_id))
+			p->flags |= SF_SEGMENT_BITS;
+		if (s->self_time_us != s->duration_us)
+			p->flags |= SF_SELF;
+		if (s->attributes.data != NULL)
+			p->flags |= SF_ATTRIBUTES;
+		all_ok &= s->status == 0;
+		all_null &= s->status == APM_STATUS_NULL;
+	}
+	if (all_ok)
+		p->flags |= SF_ALL_OK;
+	else if (!all_null)
+		p->flags |= SF_STATUS;
+	if (p->links.noutside > 0)
+		p->flags |= SF_OUTSIDE;
+	if (p->ntraces > 1)
+		p->flags |= SF_TRACES;
+}
+
+static void
+plan_make(Plan *p, const ApmSpan *spans, int n)
+{
+	int			i;
+
+	p->spans = spans;
+	p->n = n;
+	p->flags = 0;
+	p->parents = palloc(n * sizeof(uint32));
+	p->segments = palloc(n * sizeof(uint32));
+	p->traces = palloc(n * sizeof(uint32));
+	p->codes = palloc(n * sizeof(uint32));
+	p->trace_ids = palloc(n * sizeof(uint8 *));
+	p->starts = palloc(n * sizeof(uint64));
+	p->numbers = palloc(n * sizeof(uint64));
+	strings_build(&p->op, spans, n, offsetof(ApmSpan, op));
+	strings_build(&p->category, spans, n, offsetof(ApmSpan, category));
+	strings_build(&p->group, spans, n, offsetof(ApmSpan, span_group));
+	strings_build(&p->origin, spans, n, offsetof(ApmSpan, origin));
+	strings_build(&p->description, spans, n, offsetof(ApmSpan, description));
+	links_init(&p->links, spans, n);
 	for (i = 0; i < n; i++)
 	{
-		uint32		h = hash_bytes((const char *) spans[i].trace_id, 16);
-
-		if (i > 0 && memcmp(spans[i].trace_id, spans[i - 1].trace_id, 16) == 0)
-		{
-			codes[i] = codes[i - 1];
-			continue;
-		}
-		for (j = 0; j < PROBES; j++)
-		{
-			uint32	   *slot = &slots.slots[(h + j) & slots.mask];
-
-			if (*slot == 0)
-				*slot = count + 1;
-			else if (memcmp(ids[*slot - 1], spans[i].trace_id, 16) != 0)
-				continue;
-			codes[i] = *slot - 1;
-			break;
-		}
-		if (j == PROBES)
-			codes[i] = count;
-		if (codes[i] == count)
-			ids[count++] = spans[i].trace_id;
+		p->parents[i] = links_code(&p->links, spans[i].parent_span_id);
+		p->segments[i] = links_code(&p->links, spans[i].segment_id);
 	}
-	pfree(slots.slots);
-	return count;
+	p->ntraces = trace_codes(spans, n, p->traces, p->trace_ids);
+	plan_starts(p);
+	plan_flags(p);
+	p->flags |= (p->op.count > 0 ? SF_OP : 0) |
+		(p->category.count > 0 ? SF_CATEGORY : 0) |
+		(p->group.count > 0 ? SF_GROUP : 0) |
+		(p->origin.count > 0 ? SF_ORIGIN : 0) |
+		(p->description.count > 0 ? SF_DESCRIPTION : 0);
 }
 
 static void
-out_attributes(Out *o, const ApmSpan *spans, int n)
+plan_free(Plan *p)
 {
-	int			i;
-
-	for (i = 0; i < n; i++)
-		out_varint(o, spans[i].attributes.data == NULL ? 0 : (uint64) spans[i].attributes.len + 1);
-	for (i = 0; i < n; i++)
-		if (spans[i].attributes.data != NULL)
-			out_bytes(o, spans[i].attributes.data, spans[i].attributes.len);
-}
-
-static void
-out_segment_bits(Out *o, const ApmSpan *spans, int n)
-{
-	int			i;
-
-	out_reserve(o, n / 8 + 1);
-	memset(o->data + o->len, 0, n / 8 + 1);
-	for (i = 0; i < n; i++)
-		if (spans[i].is_segment)
-			o->data[o->len + i / 8] |= 1 << (i % 8);
-	o->len += (n + 7) / 8;
+	strings_free(&p->op);
+	strings_free(&p->category);
+	strings_free(&p->group);
+	strings_free(&p->origin);
+	strings_free(&p->description);
+	links_free(&p->links);
+	pfree(p->parents);
+	pfree(p->segments);
+	pfree(p->traces);
+	pfree(p->codes);
+	pfree(p->trace_ids);
+	pfree(p->starts);
+	pfree(p->numbers);
 }
 
 uint8 *
 spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t *len)
 {
 	Out			o;
-	Strings		op,
-				category,
-				group,
-				origin,
-				description;
-	Links		links;
-	uint64	   *numbers = palloc((n + 1) * sizeof(uint64));
-	uint32	   *codes = palloc((n + 1) * sizeof(uint32));
-	uint32	   *parents = palloc((n + 1) * sizeof(uint32));
-	uint32	   *segments = palloc((n + 1) * sizeof(uint32));
-	const uint8 **traces = palloc((n + 1) * sizeof(uint8 *));
-	uint32		ntraces = 0;
-	uint32		flags = 0;
-	int64		base;
-	int			i;
+	Plan		p;
 
-	o.cap = headroom + 64 + (size_t) n * 64;
+	o.cap = headroom + 64 + (size_t) n * 32;
 	o.data = palloc(o.cap);
 	o.len = headroom;
 	out_byte(&o, SPANSET_VERSION);
 	out_varint(&o, n);
-	if (n == 0)
-		goto done;
-
-	strings_build(&op, spans, n, offsetof(ApmSpan, op));
-	strings_build(&category, spans, n, offsetof(ApmSpan, category));
-	strings_build(&group, spans, n, offsetof(ApmSpan, span_group));
-	strings_build(&origin, spans, n, offsetof(ApmSpan, origin));
-	strings_build(&description, spans, n, offsetof(ApmSpan, description));
-	links_init(&links, spans, n);
-	base = spans[0].start_us;
-	for (i = 0; i < n; i++)
+	if (n > 0)
 	{
-		parents[i] = links_code(&links, spans[i].parent_span_id);
-		segments[i] = links_code(&links, spans[i].segment_id);
-		base = Min(base, spans[i].start_us);
-		if (spans[i].is_segment)
-			flags |= SF_SEGMENT_BITS;
-		if (spans[i].self_time_us != spans[i].duration_us)
-			flags |= SF_SELF;
-		if (spans[i].status != APM_STATUS_NULL)
-			flags |= SF_STATUS;
-		if (spans[i].attributes.data != NULL)
-			flags |= SF_ATTRIBUTES;
+		plan_make(&p, spans, n);
+		out_varint(&o, p.flags);
+		out_durations(&o, &p);
+		out_strings(&o, &p.op, n);
+		out_strings(&o, &p.category, n);
+		out_strings(&o, &p.group, n);
+		if (p.flags & SF_SELF)
+			out_self_times(&o, &p);
+		out_traces(&o, &p);
+		if (p.flags & SF_STATUS)
+			out_status(&o, &p);
+		out_starts(&o, &p);
+		out_ids_and_links(&o, &p);
+		out_strings(&o, &p.origin, n);
+		out_block(&o, &p);
+		plan_free(&p);
 	}
-	ntraces = trace_codes(spans, n, codes, traces);
-	flags |= (op.count ? SF_OP : 0) | (category.count ? SF_CATEGORY : 0) |
-		(group.count ? SF_GROUP : 0) | (origin.count ? SF_ORIGIN : 0) |
-		(description.count ? SF_DESCRIPTION : 0) |
-		(any_code(parents, n) ? SF_PARENTS : 0) | (any_code(segments, n) ? SF_SEGMENTS : 0) |
-		(ntraces > 1 ? SF_TRACES : 0);
-
-	out_varint(&o, flags);
-	for (i = 0; i < n; i++)
-		numbers[i] = (uint64) spans[i].duration_us;
-	out_numbers(&o, numbers, n);
-	out_strings(&o, &op, n);
-	out_strings(&o, &category, n);
-	out_strings(&o, &group, n);
-	if (flags & SF_SELF)
-	{
-		/* 0: unknown; else one more than what the duration has above it. */
-		for (i = 0; i < n; i++)
-			numbers[i] = spans[i].self_time_us == APM_MICROS_NULL ? 0 :
-				zigzag((int64) ((uint64) spans[i].duration_us - (uint64) spans[i].self_time_us)) + 1;
-		out_numbers(&o, numbers, n);
-	}
-	if (flags & SF_TRACES)
-	{
-		out_varint(&o, ntraces);
-		out_codes(&o, codes, n);
-	}
-	for (i = 0; i < (int) ntraces; i++)
-		out_bytes(&o, traces[i], 16);
-	if (flags & SF_STATUS)
-	{
-		for (i = 0; i < n; i++)
-			codes[i] = spans[i].status + 1;
-		out_codes(&o, codes, n);
-	}
-	out_varint(&o, zigzag(base));
-	for (i = 0; i < n; i++)
-		numbers[i] = (uint64) spans[i].start_us - (uint64) base;
-	out_numbers(&o, numbers, n);
-	for (i = 0; i < n; i++)
-		out_id(&o, spans[i].span_id);
-	if (flags & (SF_PARENTS | SF_SEGMENTS))
-	{
-		out_varint(&o, links.noutside);
-		for (i = 0; i < (int) links.noutside; i++)
-			out_id(&o, links.outside[i]);
-	}
-	if (flags & SF_PARENTS)
-		out_codes(&o, parents, n);
-	if (flags & SF_SEGMENTS)
-		out_codes(&o, segments, n);
-	if (flags & SF_SEGMENT_BITS)
-		out_segment_bits(&o, spans, n);
-	out_strings(&o, &origin, n);
-	out_strings(&o, &description, n);
-	if (flags & SF_ATTRIBUTES)
-		out_attributes(&o, spans, n);
-
-	strings_free(&op);
-	strings_free(&category);
-	strings_free(&group);
-	strings_free(&origin);
-	strings_free(&description);
-	links_free(&links);
-done:
-	pfree(numbers);
-	pfree(codes);
-	pfree(parents);
-	pfree(segments);
-	pfree(traces);
 	*len = o.len;
 	return o.data;
 }

@@ -166,7 +166,7 @@ static void
 batch_decode(StoreBatch *batch, const ApmFormat *format)
 {
 	ApmDecodeOptions options;
-	ApmSink		sink;
+	ApmSink		sink = {0};
 
 	options.strict = (apm_validation == APM_VALIDATION_STRICT);
 	options.max_depth = apm_max_json_depth;

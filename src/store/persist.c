@@ -21,6 +21,7 @@
 #include "envelope/envelope.h"
 #include "settings.h"
 #include "spanset/spanset.h"
+#include "store/enrich.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "types/rows.h"
@@ -183,7 +184,7 @@ set_text(Datum *values, bool *nulls, int i, ApmStr s)
 		values[i] = PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
 }
 
-/* One row of _apm.span_batches; spans get their self time here. */
+/* One row of _apm.span_batches; spans get their self time, category and group here. */
 static Datum
 batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
 {
@@ -195,6 +196,7 @@ batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
 
 	memcpy(spans, s->segment.spans, sizeof(ApmSpan) * s->segment.nspans);
 	selftime_compute(spans, s->segment.nspans);
+	enrich_spans(spans, s->segment.nspans);
 	packed = (struct varlena *) spanset_pack(spans, s->segment.nspans, VARHDRSZ, &len);
 	SET_VARSIZE(packed, len);
 	pfree(spans);

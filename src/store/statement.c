@@ -51,6 +51,7 @@ statement_prepare(Statement *s, Oid array_type)
 void
 statement_run(Statement *s, Datum *values, const char *nulls, int expected)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Oid			array_type = InvalidOid;
 	int			result;
 
@@ -61,4 +62,7 @@ statement_run(Statement *s, Datum *values, const char *nulls, int expected)
 	result = SPI_execute_plan(s->plan, values, nulls, false, 0);
 	if (result != expected)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+
+	/* SPI leaves its own context current, which ends with SPI_finish(). */
+	MemoryContextSwitchTo(context);
 }

@@ -30,7 +30,8 @@ typedef struct Statement
 
 /*
  * Runs it inside the caller's SPI connection, preparing it the first time.
- * nulls may be NULL.  An error unless SPI answers expected.
+ * nulls may be NULL.  An error unless SPI answers expected.  The current
+ * memory context stays what it was.
  */
 extern void statement_run(Statement *s, Datum *values, const char *nulls, int expected);
 

@@ -13,9 +13,9 @@
 #define BAR_DURATION_SIZE 16
 
 /*
- * Draws the interval from lo to hi (fractions of the whole, any order of
- * magnitude) into width cells that each hold one code point; leaves the other
- * cells alone.  At least one cell is touched.
+ * Draws the interval from lo to hi (fractions of the whole) into width cells
+ * that each hold one code point; leaves the other cells alone.  At least one
+ * cell is touched.
  */
 extern void bar_draw(uint32 *cells, int width, double lo, double hi);
 

@@ -28,12 +28,18 @@ static const char *const names_query =
 	"SELECT p.project_id, p.name FROM apm.projects p"
 	" WHERE p.project_id OPERATOR(pg_catalog.=) ANY ($1)";
 
-/* The bounds are the ends of the segments themselves: they prune partitions. */
+/*
+ * Transactions of browsers: newer SDKs send no platform, so the name of the
+ * SDK and the operations that only browsers have count too.  The bounds are
+ * the ends of the segments themselves: they prune partitions.
+ */
 static const char *const browser_query =
 	"SELECT t.project_id, t.span_id FROM apm.transactions t"
 	" WHERE t.trace_id OPERATOR(pg_catalog.=) $1"
 	" AND t.end_time OPERATOR(pg_catalog.>=) $2 AND t.end_time OPERATOR(pg_catalog.<=) $3"
-	" AND t.platform OPERATOR(pg_catalog.=) 'javascript'";
+	" AND (t.platform OPERATOR(pg_catalog.=) 'javascript'"
+	" OR t.op OPERATOR(pg_catalog.=) 'pageload' OR t.op OPERATOR(pg_catalog.=) 'navigation'"
+	" OR pg_catalog.starts_with(t.sdk, 'sentry.javascript.browser'))";
 
 static int
 int32_cmp(const void *a, const void *b)
@@ -114,7 +120,7 @@ waterfall_services(Waterfall *w)
 	}
 }
 
-/* Latest or earliest end of the trace's segments; false if there is none. */
+/* Earliest and latest end of the trace's segments; false if there is none. */
 static bool
 segment_bounds(const Trace *trace, TimestampTz *first, TimestampTz *last)
 {

@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
-
 #include "lib/stringinfo.h"
 
 #include "plugin/pg_apm_plugin.h"

@@ -46,6 +46,7 @@
 #define GUIDE_ORPHAN	"\xe2\x94\x84 " /* dashed */
 #define ELLIPSIS		"\xe2\x80\xa6"
 #define FAILED			"\xe2\x9c\x97"	/* ballot x */
+#define NOTED			"!"
 #define RULE			0x2500	/* horizontal */
 
 void
@@ -111,7 +112,10 @@ put_indent(const Waterfall *w, StringInfo line, const TraceNode *node, const cha
 	}
 }
 
-/* What a span is called: service if it begins a segment, op, description. */
+/*
+ * What a span is called: op and description; for a segment, the name of its
+ * transaction, and its service if the trace has several.
+ */
 static int
 put_name(const Waterfall *w, StringInfo line, int at, int max_columns)
 {
@@ -124,7 +128,7 @@ put_name(const Waterfall *w, StringInfo line, int at, int max_columns)
 	int			columns;
 
 	trace_span_values(&w->trace, at, values, nulls);
-	if ((is_segment || nulls[SPAN_DESCRIPTION]) && !nulls[SPAN_TRANSACTION_NAME] && is_segment)
+	if (is_segment && !nulls[SPAN_TRANSACTION_NAME])
 		what = SPAN_TRANSACTION_NAME;
 	initStringInfo(&name);
 	if (w->nservices > 1 && (is_segment || node->depth == 0))
@@ -178,6 +182,7 @@ fraction(const Waterfall *w, int64 time)
 	return (double) trace_elapsed(w->trace.start, time) / (double) w->total;
 }
 
+/* Start plus duration; saturates. */
 static int64
 span_end(const ApmSpan *span)
 {
@@ -261,6 +266,21 @@ put_span(Waterfall *w, int at)
 	waterfall_put(w, &line);
 }
 
+/* Events below the level error are marked as notes. */
+static const char *
+error_mark(const Trace *trace, int row)
+{
+	Datum		values[ERROR_COLUMNS];
+	bool		nulls[ERROR_COLUMNS];
+	char	   *level;
+
+	trace_error_values(trace, row, values, nulls);
+	if (nulls[ERROR_LEVEL])
+		return FAILED;
+	level = TextDatumGetCString(values[ERROR_LEVEL]);
+	return strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 ? FAILED : NOTED;
+}
+
 /* Error events of a span, on lines of their own below it. */
 static void
 put_errors(Waterfall *w, int at)
@@ -281,8 +301,10 @@ put_errors(Waterfall *w, int at)
 			appendStringInfo(&line, ELLIPSIS " %d more", n - MAX_ERRORS);
 		else
 		{
-			appendStringInfoString(&line, FAILED " ");
-			trace_error_text(&line, trace, trace->errors[first + i].row,
+			int			row = trace->errors[first + i].row;
+
+			appendStringInfo(&line, "%s ", error_mark(trace, row));
+			trace_error_text(&line, trace, row,
 							 w->width - text_columns(line.data, line.len));
 		}
 		waterfall_put(w, &line);
@@ -303,7 +325,7 @@ put_orphan_error(Waterfall *w, int at)
 	bar_duration(us < 0 ? trace_elapsed(us, 0) : us, offset);
 	where = psprintf(us < 0 ? " (no span, %s before)" : " (no span, at %s)", offset);
 	initStringInfo(&line);
-	appendStringInfoString(&line, GUIDE_ORPHAN FAILED " ");
+	appendStringInfo(&line, GUIDE_ORPHAN "%s ", error_mark(trace, error->row));
 	trace_error_text(&line, trace, error->row,
 					 w->width - text_columns(line.data, line.len) - (int) strlen(where));
 	appendStringInfoString(&line, where);
@@ -451,12 +473,23 @@ put_node(Waterfall *w, int at)
 	put_errors(w, at);
 }
 
+/* Says what the dashed guide means. */
+static void
+put_legend(Waterfall *w)
+{
+	StringInfoData line;
+
+	initStringInfo(&line);
+	appendStringInfoString(&line, GUIDE_ORPHAN "parent is not in this trace");
+	waterfall_put(w, &line);
+}
+
 static void
 put_nodes(Waterfall *w)
 {
 	int			i;
 
-	if (w->trace.nspans > 0)
+	if (w->trace.end > w->trace.start)
 		put_scale(w);
 	for (i = 0; i < w->trace.nnodes; i++)
 	{
@@ -466,6 +499,14 @@ put_nodes(Waterfall *w)
 		put_node(w, w->trace.order[i]);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(w->line_context);
+	}
+	for (i = 0; i < w->trace.nspans; i++)
+	{
+		if (w->trace.nodes[i].orphan)
+		{
+			put_legend(w);
+			break;
+		}
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/hashfn.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -15,12 +16,14 @@
 
 #define SPAN_ID_LEN 8
 
+/* Long input is cut between two characters, so that the message stays valid UTF-8. */
 static pg_attribute_noreturn() void
 id_text_error(const char *type, const char *s, int digits)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type %s: \"%.100s\"", type, s),
+			 errmsg("invalid input syntax for type %s: \"%.*s\"", type,
+					pg_mbcliplen(s, (int) strlen(s), 100), s),
 			 errdetail("It takes %d hexadecimal digits that are not all zero.", digits)));
 }
 

@@ -3,6 +3,7 @@
 # header of the server.
 status=0
 bad() { echo "$*"; status=1; }
+includes() { sed -n 's/^#include "\(.*\)"/\1/p' "$1"; }
 
 # A room may include headers of these, and its own.  plugin/pg_apm_plugin.h is
 # the base of all: the structs that plugins see are the ones that rooms exchange.
@@ -23,14 +24,14 @@ declare -A below=(
 for f in src/*/*.[ch]; do
   room=$(basename "$(dirname "$f")")
   [ -n "${below[$room]+x}" ] || { bad "$f: unknown room $room"; continue; }
-  while read -r header; do
+  for header in $(includes "$f"); do
     # Only headers of this tree: a room's folder has a header of that name.
     [ -e "src/$header" ] || continue
     case $header in plugin/pg_apm_plugin.h) continue ;; */*) ;; *) continue ;; esac
     other=${header%%/*}
     [ "$other" = "$room" ] && continue
     case " ${below[$room]} " in *" $other "*) ;; *) bad "$f includes $header: $room may not depend on $other" ;; esac
-  done < <(sed -n 's/^#include "\(.*\)"/\1/p' "$f")
+  done
 done
 
 pure=$(sed -n '/^PURE *=/,/[^\\]$/{s/^PURE *= *//;s/\\$//;p}' Makefile)
@@ -44,7 +45,7 @@ for f in $pure; do
       case " $seen " in *" $g "*) continue ;; esac
       seen+=" $g"
       [ "$g" != src/shim.h ] || continue
-      while read -r header; do
+      for header in $(includes "$g"); do
         if [ -e "src/$header" ]; then
           next+=" src/$header"
         elif [ -e "$(dirname "$g")/$header" ]; then
@@ -52,7 +53,7 @@ for f in $pure; do
         else
           bad "$f is pure and includes $header${g:+ by $g}"
         fi
-      done < <(sed -n 's/^#include "\(.*\)"/\1/p' "$g")
+      done
     done
     todo=$next
   done

@@ -48,7 +48,7 @@ SELECT * FROM _apm.assertion_parse('p95(duration) ~ 3');
 
 -- each against a definition written out in SQL
 BEGIN;
-CREATE TABLE metrics_part PARTITION OF apm.transactions FOR VALUES FROM ('1999-02-01') TO ('1999-02-02');
+CREATE TABLE metrics_part PARTITION OF apm.transactions FOR VALUES FROM ('2011-02-01') TO ('2011-02-02');
 INSERT INTO apm.transactions (project_id, trace_id, span_id, name, op, status, start_time, end_time, duration_ms,
                               environment, release, user_key, http_status, measurements, tags, contexts, span_count, weight)
   SELECT 4300 + i % 2, lpad(to_hex(i), 32, '0')::apm.trace_id, lpad(to_hex(i), 16, '0')::apm.span_id,
@@ -61,7 +61,7 @@ INSERT INTO apm.transactions (project_id, trace_id, span_id, name, op, status, s
          jsonb_build_object('plan', 'p' || i % 4), '{"browser": {"name": "Firefox"}}', i % 11, 1 + i % 3
     FROM generate_series(1, 3000) i,
          LATERAL (SELECT ('x' || substr(md5(i::text), 1, 5))::bit(20)::int / 500.0::float8,
-                         '1999-02-01 00:00:00+00'::timestamptz + i * interval '21 seconds') d (ms, e);
+                         '2011-02-01 00:00:00+00'::timestamptz + i * interval '21 seconds') d (ms, e);
 CREATE TEMP TABLE definitions (metric text, value text, samples text DEFAULT 'count(*)', error float8 DEFAULT 1e-9) ON COMMIT DROP;
 INSERT INTO definitions (metric, value) VALUES
   ('count()', 'count(*)'), ('epm()', 'count(*) / 1440.0'), ('tpm()', 'count(*) / 1440.0'),
@@ -108,36 +108,36 @@ BEGIN
   EXECUTE format('SELECT (%s)::float8, %s FROM metrics_part WHERE %s', value, samples, filter) INTO v, n;
 END $$;
 SELECT d.metric, m.samples, abs(m.value - t.v) <= d.error * abs(t.v) AS value_right, m.samples = t.n AS samples_right
-  FROM definitions d, LATERAL apm.metric_value(d.metric, '1999-02-01', '1999-02-02') m, LATERAL pg_temp.by_definition(d.value, d.samples, 'true') t
+  FROM definitions d, LATERAL apm.metric_value(d.metric, '2011-02-01', '2011-02-02') m, LATERAL pg_temp.by_definition(d.value, d.samples, 'true') t
  ORDER BY d.metric COLLATE "C";
 SELECT name AS not_tried FROM apm.metrics m WHERE builtin AND NOT EXISTS (SELECT FROM definitions d WHERE split_part(d.metric, '(', 1) = m.name);
 -- filters, and the window without its end
-SELECT m.*, t.* FROM apm.metric_value('count()', '1999-02-01 00:00:42', '1999-02-01 00:01:24') m, pg_temp.by_definition('count(*)', 'count(*)', 'end_time IN (''1999-02-01 00:00:42'', ''1999-02-01 00:01:03'')') t;
-SELECT m.*, t.* FROM apm.metric_value('sum(span_count)', '1999-02-01', '1999-02-02', 4301, 'GET /2', 'http.server', 'staging', 'shop@3') m,
+SELECT m.*, t.* FROM apm.metric_value('count()', '2011-02-01 00:00:42', '2011-02-01 00:01:24') m, pg_temp.by_definition('count(*)', 'count(*)', 'end_time IN (''2011-02-01 00:00:42'', ''2011-02-01 00:01:03'')') t;
+SELECT m.*, t.* FROM apm.metric_value('sum(span_count)', '2011-02-01', '2011-02-02', 4301, 'GET /2', 'http.server', 'staging', 'shop@3') m,
   pg_temp.by_definition('sum(span_count)', 'count(*)', 'project_id = 4301 AND name = ''GET /2'' AND op = ''http.server'' AND environment = ''staging'' AND release = ''shop@3''') t;
-SELECT f, (apm.metric_value('count()', '1999-02-01', '1999-02-02', project_id => CASE WHEN f = 1 THEN 4301 END, transaction_name => CASE WHEN f = 2 THEN 'GET /1' END,
+SELECT f, (apm.metric_value('count()', '2011-02-01', '2011-02-02', project_id => CASE WHEN f = 1 THEN 4301 END, transaction_name => CASE WHEN f = 2 THEN 'GET /1' END,
          op => CASE WHEN f = 3 THEN 'pageload' END, environment => CASE WHEN f = 4 THEN 'staging' END, release => CASE WHEN f = 5 THEN 'shop@0' END)).value
   FROM generate_series(0, 5) f;
 SELECT count(*) FILTER (WHERE project_id = 4301), count(*) FILTER (WHERE name = 'GET /1'), count(*) FILTER (WHERE op = 'pageload'),
        count(*) FILTER (WHERE environment = 'staging'), count(*) FILTER (WHERE release = 'shop@0') FROM metrics_part;
-SELECT value, samples FROM apm.metric_value('count()', NULL, '1999-02-01 00:00:42');
+SELECT value, samples FROM apm.metric_value('count()', NULL, '2011-02-01 00:00:42');
 -- nothing there: NULL, but count() is 0
-SELECT d.metric, m.value, m.samples FROM definitions d, LATERAL apm.metric_value(d.metric, '1999-02-01', '1999-02-02', -1) m
+SELECT d.metric, m.value, m.samples FROM definitions d, LATERAL apm.metric_value(d.metric, '2011-02-01', '2011-02-02', -1) m
  WHERE m.value IS NOT NULL OR m.samples <> 0;
-SELECT * FROM apm.metric_value('p95(duration)', '1999-02-01', '1999-02-01');
+SELECT * FROM apm.metric_value('p95(duration)', '2011-02-01', '2011-02-01');
 SAVEPOINT s;
-SELECT * FROM apm.metric_value('count()', '1999-02-02', '1999-02-01');
+SELECT * FROM apm.metric_value('count()', '2011-02-02', '2011-02-01');
 ROLLBACK TO s;
-SELECT * FROM apm.metric_value('epm()', NULL, '1999-02-01');
+SELECT * FROM apm.metric_value('epm()', NULL, '2011-02-01');
 ROLLBACK TO s;
 
 -- metrics of one's own
 SELECT apm.register_metric('slow_share', 'avg((t.duration_ms > {bound_ms})::int)', 'bound_ms positive = 1000', unit => 'ratio', description => 'share of slow ones');
-SELECT m.value = t.v AS same, m.samples FROM apm.metric_value('slow_share()', '1999-02-01', '1999-02-02') m, pg_temp.by_definition('count(*) FILTER (WHERE duration_ms > 1000) / count(*)::float8', '1', 'true') t;
-SELECT m.value = t.v AS same FROM apm.metric_value('slow_share(500)', '1999-02-01', '1999-02-02') m, pg_temp.by_definition('count(*) FILTER (WHERE duration_ms > 500) / count(*)::float8', '1', 'true') t;
+SELECT m.value = t.v AS same, m.samples FROM apm.metric_value('slow_share()', '2011-02-01', '2011-02-02') m, pg_temp.by_definition('count(*) FILTER (WHERE duration_ms > 1000) / count(*)::float8', '1', 'true') t;
+SELECT m.value = t.v AS same FROM apm.metric_value('slow_share(500)', '2011-02-01', '2011-02-02') m, pg_temp.by_definition('count(*) FILTER (WHERE duration_ms > 500) / count(*)::float8', '1', 'true') t;
 SELECT apm.register_metric('slow_share', 'count(*) FILTER (WHERE t.tags = ''{{"plan": "p1"}''::jsonb)', samples => 'count(t.tags)', empty_value => 0);
-SELECT * FROM apm.metric_value('slow_share()', '1999-02-01', '1999-02-02');
-SELECT * FROM apm.metric_value('slow_share()', '1999-02-01', '1999-02-01');
+SELECT * FROM apm.metric_value('slow_share()', '2011-02-01', '2011-02-02');
+SELECT * FROM apm.metric_value('slow_share()', '2011-02-01', '2011-02-01');
 SELECT name, arguments, expression, samples, builtin FROM apm.metrics WHERE NOT builtin;
 SELECT apm.unregister_metric('slow_share');
 SAVEPOINT s;
@@ -184,6 +184,6 @@ ROLLBACK;
 
 -- whoever may read the tables may ask for metrics, not add any
 SET ROLE apm_reader;
-SELECT samples FROM apm.metric_value('count()', '1999-02-01', '1999-02-02');
+SELECT samples FROM apm.metric_value('count()', '2011-02-01', '2011-02-02');
 SELECT apm.register_metric('mine', 'count(*)');
 RESET ROLE;

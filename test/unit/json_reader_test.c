@@ -216,6 +216,20 @@ test_surrogates(void)
 			strict.error != JSON_ERR_SURROGATE || strict.offset != cases[i].strict_offset)
 			complain("lone surrogates, strict", cases[i].text, len);
 	}
+
+	/* A high surrogate at the end of the input may still get its other half. */
+	{
+		static const char pair[] = "\"\\ud83d\\ude00";
+		size_t		n;
+
+		for (n = 1; n < sizeof(pair); n++)
+		{
+			JsonOutcome o = json_outcome_of_skip(pair, n, 8, true);
+
+			if (o.error != JSON_ERR_EOF || o.offset != n)
+				complain("cut surrogate pair, strict", pair, n);
+		}
+	}
 }
 
 static void

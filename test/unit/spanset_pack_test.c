@@ -298,7 +298,7 @@ read_every_way(const uint8 *data, size_t len)
 			fail("subset of columns", "refused where all were read");
 	}
 	spanset_free(&c);
-	spanset_count(data, len);
+	spanset_count(data, Min(len, SPANSET_HEADER), len);
 	spanset_check(data, len);
 	return good;
 }
@@ -320,7 +320,7 @@ round_trip(const Shape *shape)
 	error = spanset_read(&c, value, len, SPANSET_ALL);
 	if (error != NULL)
 		fail(shape->name, error);
-	else if (c.n != shape->n || spanset_count(value, len) != shape->n)
+	else if (c.n != shape->n || spanset_count(value, Min(len, SPANSET_HEADER), len) != shape->n)
 		fail(shape->name, "count");
 	for (i = 0; error == NULL && i < shape->n; i++)
 	{

@@ -1,0 +1,29 @@
+/*
+ * spanset/glue.h
+ *		apm.spanset as the server sees it.
+ */
+#ifndef PG_APM_SPANSET_GLUE_H
+#define PG_APM_SPANSET_GLUE_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "spanset/spanset.h"
+
+/* A new datum with the packed spans. */
+extern Datum spanset_datum(const ApmSpan *spans, int n);
+
+/*
+ * Reads the wanted columns of a datum; what cannot be read is an error.
+ * Start from a zeroed struct; hand it in again for the next datum.
+ */
+extern void spanset_open(SpansetColumns *c, Datum value, uint32 wanted);
+
+/*
+ * The datum without what aggregates add while they build it.  The result has
+ * a header that VARDATA_ANY reads and may be the value itself.
+ */
+extern struct varlena *spanset_compact(Datum value);
+
+#endif							/* PG_APM_SPANSET_GLUE_H */

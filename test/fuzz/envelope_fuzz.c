@@ -1,0 +1,213 @@
+/*
+ * envelope_fuzz.c
+ *		Framing and all decoders, in both modes, over any bytes.
+ *
+ * Beyond not crashing: lenient mode keeps at least what strict mode keeps,
+ * spans handed out are in order, and every slice is readable to its end.
+ */
+#include "shim.h"
+
+#include <sanitizer/allocator_interface.h>
+
+#include "envelope/decode.h"
+#include "envelope/dsn.h"
+#include "envelope/envelope.h"
+#include "envelope/framing.h"
+
+int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0:max_allocation_size_mb=512";
+}
+
+/*
+ * The decoder leaves its memory to a context, which this program does not
+ * have: what it allocated and did not free is noted here and freed after
+ * each input.
+ */
+#define MAX_LIVE	(1 << 20)
+
+static const volatile void *live[MAX_LIVE];
+static int	nlive = 0;
+static bool noting = false;
+
+static void
+on_malloc(const volatile void *p, size_t size)
+{
+	(void) size;
+	if (noting && nlive < MAX_LIVE)
+		live[nlive++] = p;
+}
+
+static void
+on_free(const volatile void *p)
+{
+	int			i;
+
+	for (i = nlive - 1; noting && i >= 0; i--)
+		if (live[i] == p)
+		{
+			live[i] = live[--nlive];
+			return;
+		}
+}
+
+static void
+free_live(void)
+{
+	noting = false;
+	while (nlive > 0)
+		free((void *) live[--nlive]);
+}
+
+typedef struct Tally
+{
+	int64		spans;
+	int64		transactions;
+	int64		errors;
+	bool		framed;
+	volatile unsigned sum;
+} Tally;
+
+static void
+expect(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* Text has to be readable and, where it is text, without NUL. */
+static void
+touch(Tally *tally, ApmStr s, bool is_text)
+{
+	uint32		i;
+
+	for (i = 0; i < s.len; i++)
+	{
+		if (is_text)
+			expect(s.data[i] != '\0');
+		tally->sum += (unsigned char) s.data[i];
+	}
+}
+
+/* JSON that is handed out has to be JSON: jsonb is made of it later. */
+static void
+touch_json(Tally *tally, ApmStr s, JsonKind kind)
+{
+	JsonReader	r;
+
+	if (s.data == NULL)
+		return;
+	touch(tally, s, true);
+	json_reader_init(&r, s.data, s.len, JSON_DEPTH_LIMIT);
+	expect(json_reader_peek(&r) == kind);
+	expect(json_reader_skip(&r));
+	expect(json_reader_finish(&r));
+}
+
+static void
+on_segment(void *arg, const ApmSegment *segment)
+{
+	Tally	   *tally = arg;
+	const ApmTransaction *t = segment->transaction;
+	bool		found = false;
+	int32		i;
+
+	expect(segment->nspans > 0);
+	for (i = 0; i < segment->nspans; i++)
+	{
+		const ApmSpan *span = &segment->spans[i];
+
+		expect(memcmp(span->trace_id, segment->trace_id, 16) == 0);
+		expect(span->segment_id == segment->segment_id);
+		expect(span->span_id != 0 && span->start_us >= 0 && span->duration_us >= 0);
+		expect(span->status >= APM_STATUS_NULL && span->status < APM_STATUS_COUNT);
+		expect(span->self_time_us >= 0 || span->self_time_us == APM_MICROS_NULL);
+		touch(tally, span->op, true);
+		touch(tally, span->description, true);
+		touch(tally, span->origin, true);
+		touch_json(tally, span->attributes, JSON_KIND_OBJECT);
+		found |= t != NULL && span->span_id == t->span_id && span->is_segment;
+	}
+	tally->spans += segment->nspans;
+	touch(tally, segment->transaction_name, true);
+	if (t == NULL)
+		return;
+	expect(found);
+	expect(t->span_count >= segment->nspans);
+	expect(t->weight >= 1 && t->duration_us >= 0);
+	tally->transactions++;
+	touch(tally, t->name, true);
+	touch(tally, t->user_key, true);
+	touch(tally, t->sdk, true);
+	touch_json(tally, t->tags, JSON_KIND_OBJECT);
+	touch_json(tally, t->measurements, JSON_KIND_OBJECT);
+	touch_json(tally, t->contexts, JSON_KIND_OBJECT);
+	touch(tally, envelope_better_name(t, segment->spans[0].attributes), true);
+}
+
+static void
+on_error(void *arg, int32 ordinal, const ApmError *error)
+{
+	Tally	   *tally = arg;
+
+	expect(ordinal > 0);
+	tally->errors++;
+	touch(tally, error->type, true);
+	touch(tally, error->value, true);
+	touch(tally, error->culprit, true);
+	touch(tally, error->user_key, true);
+	touch_json(tally, error->tags, JSON_KIND_OBJECT);
+	touch_json(tally, error->data, JSON_KIND_OBJECT);
+	touch_json(tally, error->fingerprint, JSON_KIND_ARRAY);
+}
+
+static void
+on_problem(void *arg, const ApmProblem *problem)
+{
+	Tally	   *tally = arg;
+
+	expect(problem->quantity > 0);
+	expect(problem->reason != NULL && problem->detail != NULL);
+	touch(tally, problem->type, true);
+	if (problem->ordinal == 0 && problem->outcome == APM_OUTCOME_REJECTED)
+		tally->framed = false;
+}
+
+static void
+decode(const uint8_t *data, size_t size, bool strict, Tally *tally)
+{
+	ApmDecodeOptions options = {strict, 128};
+	ApmSink		sink = {tally, on_segment, on_error, on_problem};
+	uint8		event_id[16];
+
+	memset(tally, 0, sizeof(*tally));
+	tally->framed = true;
+	envelope_decode((const char *) data, size, &options, &sink, event_id);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	Tally		strict;
+	Tally		lenient;
+	EnvelopeDsn dsn;
+	static bool hooked = false;
+
+	if (!hooked)
+		__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+	hooked = true;
+	noting = true;
+	decode(data, size, true, &strict);
+	decode(data, size, false, &lenient);
+	free_live();
+	expect(lenient.framed || !strict.framed);
+	expect(lenient.spans >= strict.spans);
+	expect(lenient.transactions >= strict.transactions);
+	expect(lenient.errors >= strict.errors);
+	envelope_parse_dsn(str_slice((const char *) data, (const char *) data + size), &dsn);
+	return 0;
+}
