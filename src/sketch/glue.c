@@ -53,20 +53,23 @@ check_input(const void *bytes, size_t len, int malformed_code)
 }
 
 /*
- * States reach us as they lie in memory, or out of a tuple that a parallel
- * worker sent, where they may be less aligned than their counters need.
+ * States reach us as they lie in memory, or out of a tuple of a sort or of a
+ * parallel worker.  There a small one has got a short header, and any may be
+ * less aligned than its counters need.
  */
 static const SketchState *
 working_form(struct varlena *datum)
 {
 	const SketchState *state = (const SketchState *) datum;
 
-	if (PointerGetDatum(datum) != MAXALIGN(datum))
+	if (VARATT_IS_1B(datum) || PointerGetDatum(datum) != MAXALIGN(datum))
 	{
-		struct varlena *copy = palloc(VARSIZE(datum));
+		Size		size = VARSIZE_ANY_EXHDR(datum) + VARHDRSZ;
+		SketchState *copy = palloc(size);
 
-		memcpy(copy, datum, VARSIZE(datum));
-		state = (const SketchState *) copy;
+		memcpy(VARDATA(copy), VARDATA_ANY(datum), size - VARHDRSZ);
+		SET_VARSIZE(copy, size);
+		state = copy;
 	}
 	if (!sketch_state_valid(state, VARSIZE(state)))
 		sketch_raise(SKETCH_MALFORMED);
@@ -79,8 +82,7 @@ sketch_view_datum(SketchView *view, Datum datum, bool working)
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
 	const uint8 *bytes = (const uint8 *) VARDATA_ANY(value);
 
-	if (working && !VARATT_IS_1B(value) &&
-		VARSIZE_ANY_EXHDR(value) > 0 && bytes[0] == SKETCH_WORKING)
+	if (working && VARSIZE_ANY_EXHDR(value) > 0 && bytes[0] == SKETCH_WORKING)
 		sketch_view_state(view, working_form(value));
 	else
 		sketch_ok(sketch_view_bytes(view, bytes, VARSIZE_ANY_EXHDR(value)));
@@ -122,7 +124,7 @@ sketch_arg_state(FunctionCallInfo fcinfo)
 	state = (SketchState *) PG_GETARG_POINTER(0);
 	if (likely(VARATT_IS_4B_U(state) && state->form == SKETCH_WORKING))
 		return state;
-	sketch_view_datum(&view, PG_GETARG_DATUM(0), false);
+	sketch_view_datum(&view, PG_GETARG_DATUM(0), true);
 	sketch_ok(sketch_from_view(&view, &state));
 	return state;
 }

@@ -80,6 +80,14 @@ SELECT count(*) AS groups, count(*) FILTER (WHERE p.s::text <> r.s::text OR p.ws
   FROM (SELECT few, apm.sketch_agg(v) AS s, apm.sketch_agg(v, w) AS ws FROM sketch_plans GROUP BY few) p FULL JOIN sorted_few r USING (few);
 SELECT count(*) AS groups, count(*) FILTER (WHERE p.s::text <> r.s::text OR p.ws::text <> r.ws::text) AS different
   FROM (SELECT many, apm.sketch_agg(v) AS s, apm.sketch_agg(v, w) AS ws FROM sketch_plans GROUP BY many) p FULL JOIN sorted_many r USING (many);
+-- States of a few values travel in tuples that shorten their headers
+EXPLAIN (COSTS OFF) SELECT few, part, apm.sketch_agg(CASE WHEN i % 23 = 0 THEN v END) FROM sketch_plans GROUP BY few, part;
+CREATE TEMP TABLE short AS
+  SELECT few, part, apm.sketch_agg(CASE WHEN i % 23 = 0 THEN v END) AS s, apm.sketch_agg(CASE WHEN i % 47 = 0 THEN v END, w) AS ws FROM sketch_plans GROUP BY few, part;
+SELECT count(*) AS groups, max(apm.num_values(p.s)) <= 8 AS short, count(*) FILTER (WHERE p.s::text IS DISTINCT FROM r.s::text OR p.ws::text IS DISTINCT FROM r.ws::text) AS different
+  FROM short p JOIN (SELECT few, part, apm.sketch_agg(v) FILTER (WHERE i % 23 = 0) AS s, apm.sketch_agg(v, w) FILTER (WHERE i % 47 = 0) AS ws
+                       FROM (SELECT * FROM sketch_plans OFFSET 0) x GROUP BY few, part) r USING (few, part);
+
 -- Stored sketches, merged in parallel
 CREATE TABLE sketch_parts AS SELECT few, part, apm.sketch_agg(v) AS s, apm.sketch_agg(v, w) AS ws FROM sketch_plans GROUP BY few, part;
 ANALYZE sketch_parts;
