@@ -31,6 +31,12 @@ INSERT INTO apm.metrics (name, arguments, unit, description, expression, samples
   ('tpm', '', 'per minute', 'the same as epm', 'NULLIF(count(*), 0) * 60.0 / {window_s}', 'count(*)', NULL, true),
   ('eps', '', 'per second', 'transactions per second of the window', 'NULLIF(count(*), 0) / {window_s}', 'count(*)', NULL, true),
   ('tps', '', 'per second', 'the same as eps', 'NULLIF(count(*), 0) / {window_s}', 'count(*)', NULL, true),
+  ('floored_epm', '', 'per minute', 'epm rounded down to a power of ten', 'apm.floored_epm(nullif(count(*), 0), make_interval(secs => {window_s}))', 'count(*)', NULL, true),
+  ('extrapolated_count', '', NULL, 'transactions before sampling: each stands for its weight', '(apm.estimate_count(t.weight)).value', 'count(*)', NULL, true),
+  ('extrapolated_epm', '', 'per minute', 'transactions per minute before sampling', '(apm.estimate_count(t.weight)).value * 60 / {window_s}', 'count(*)', NULL, true),
+  ('last_seen', '', 'seconds since 1970', 'end of the latest transaction', 'extract(epoch FROM max(t.end_time))', 'count(*)', NULL, true),
+  ('absolute_correlation', '', NULL, 'how much durations rise or fall with time, 0 to 1', 'abs(corr(extract(epoch FROM t.end_time)::float8, t.duration_ms))', 'count(*)', NULL, true),
+  ('avg_if', 'of_column value, condition column, comparison comparison, operand literal', 'column', 'mean over transactions whose other column compares so', 'avg({of_column}) FILTER (WHERE {condition} {comparison} {operand})', 'count({of_column}) FILTER (WHERE {condition} {comparison} {operand})', NULL, true),
   ('count_unique', 'of_column text = user', NULL, 'distinct values, exact up to 4,096', 'apm.count_unique({of_column})', 'count({of_column})', NULL, true),
   ('p50', 'of_column value = duration', 'column', 'median', 'apm.p50({of_column})', 'count({of_column})', NULL, true),
   ('p75', 'of_column value = duration', 'column', '75th percentile', 'apm.p75({of_column})', 'count({of_column})', NULL, true),
@@ -53,16 +59,16 @@ INSERT INTO apm.metrics (name, arguments, unit, description, expression, samples
   ('count_at_least', 'of_column value, bound number', NULL, 'transactions whose column is at or above a bound', 'CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE {of_column} >= {bound}) END', 'count(*)', NULL, true),
   ('failure_rate', '', 'ratio', 'share of transactions whose status is neither ok nor cancelled nor unknown', 'apm.failure_rate(t.status)', 'count(*)', NULL, true),
   ('failure_count', '', NULL, 'transactions whose status is neither ok nor cancelled nor unknown', 'apm.failure_count(t.status)', 'count(*)', NULL, true),
-  ('trace_status_rate', 'status status', 'ratio', 'share of transactions of one status', 'avg(CASE WHEN t.status = {status} THEN 1 ELSE 0 END)', 'count(*)', NULL, true),
+  ('trace_status_rate', 'status status', 'ratio', 'share of transactions of one status', 'apm.trace_status_rate(t.status, {status})', 'count(*)', NULL, true),
   ('http_response_rate', 'class class', 'ratio', 'share of one class of HTTP statuses among transactions that have one', 'apm.http_response_rate(t.http_status, {class})', 'count(t.http_status)', NULL, true),
   ('http_error_rate', '', 'ratio', 'share of HTTP statuses 500 to 599 among all transactions', 'avg(CASE WHEN t.http_status BETWEEN 500 AND 599 THEN 1 ELSE 0 END)', 'count(*)', NULL, true),
-  ('apdex', 'threshold_ms positive = 300, of_column value = duration', 'ratio', 'satisfied plus half of tolerated, among all that have a value', 'apm.apdex({of_column}, {threshold_ms})', 'count({of_column})', NULL, true),
+  ('apdex', 'threshold_ms threshold = configured, of_column measured = configured', 'ratio', 'satisfied plus half of tolerated, among all that have a value', 'apm.apdex({of_column}, {threshold_ms})', 'count({of_column})', NULL, true),
   ('count_web_vitals', 'vital vital, quality quality', NULL, 'transactions whose web vital is good, meh or poor', 'apm.count_web_vitals(apm.measurement(t.measurements, {vital}), {vital}, {quality})', 'count(apm.measurement(t.measurements, {vital}))', NULL, true),
   ('performance_score', 'vital vital', 'ratio', 'mean score of one web vital', 'avg(apm.vital_score({vital}, apm.measurement(t.measurements, {vital}), t.contexts -> ''browser'' ->> ''name''))', 'count(apm.vital_score({vital}, apm.measurement(t.measurements, {vital}), t.contexts -> ''browser'' ->> ''name''))', NULL, true),
   ('performance_total', '', 'ratio', 'mean performance score of page loads', 'avg(apm.performance_score(t.measurements, t.contexts -> ''browser'' ->> ''name''))', 'count(apm.performance_score(t.measurements, t.contexts -> ''browser'' ->> ''name''))', NULL, true),
   ('count_scores', 'vital vital', NULL, 'transactions that have a score of a web vital', 'nullif(count(apm.vital_score({vital}, apm.measurement(t.measurements, {vital}))), 0)', 'count(apm.vital_score({vital}, apm.measurement(t.measurements, {vital})))', NULL, true),
-  ('count_miserable', 'threshold_ms positive = 300, of_column value = duration', NULL, 'distinct users with a value over four times the threshold', 'apm.count_miserable(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true),
-  ('user_misery', 'threshold_ms positive = 300, of_column value = duration', 'ratio', 'share of miserable users, drawn towards 0.05 when users are few', 'apm.user_misery(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true);
+  ('count_miserable', 'threshold_ms threshold = configured, of_column measured = configured', NULL, 'distinct users with a value over four times the threshold', 'apm.count_miserable(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true),
+  ('user_misery', 'threshold_ms threshold = configured, of_column measured = configured', 'ratio', 'share of miserable users, drawn towards 0.05 when users are few', 'apm.user_misery(t.user_key, {of_column}, {threshold_ms})', 'count(t.user_key)', NULL, true);
 
 CREATE FUNCTION _apm.metric_parse(metric text, seconds float8 DEFAULT NULL, window_sql text DEFAULT NULL,
     OUT name text, OUT canonical text, OUT value_sql text, OUT samples_sql text,
@@ -188,7 +194,8 @@ BEGIN
   IF (SELECT typcategory FROM pg_type WHERE oid = value_type) IS DISTINCT FROM 'N' OR samples_type IS NULL THEN
     RAISE EXCEPTION 'metric "%" must be an aggregate that gives a number', name
       USING ERRCODE = 'datatype_mismatch',
-            DETAIL = CASE WHEN value_type IS NOT NULL THEN format('It gives the type %s.', format_type(value_type, NULL)) END,
+            DETAIL = CASE WHEN value_type IS NULL THEN 'It is not an aggregate.'
+                          ELSE format('It gives the type %s.', format_type(value_type, NULL)) END,
             HINT = 'Such as avg(t.duration_ms), or count(*) FILTER (WHERE t.duration_ms > 1000).';
   END IF;
 END

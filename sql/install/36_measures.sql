@@ -50,6 +50,56 @@ CREATE AGGREGATE apm.failure_count(status apm.span_status) (
 );
 COMMENT ON AGGREGATE apm.failure_count(apm.span_status) IS 'Number of rows whose status is neither ok nor cancelled nor unknown, a count; NULL if there is no row. Example: SELECT name, apm.failure_count(status) FROM apm.transactions GROUP BY name';
 
+CREATE FUNCTION _apm.failure_accum(bigint[], apm.span_status, float8) RETURNS bigint[]
+  AS 'MODULE_PATHNAME', 'failure_accum_weighted' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.failure_rate(status apm.span_status, weight float8) (
+  SFUNC = _apm.failure_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.failure_rate(apm.span_status, float8) IS 'Failure rate of sampled rows, each standing for its weight (in steps of 0.001, NULL is 1), a ratio from 0 to 1; NULL if the weights add up to 0. Example: SELECT name, apm.failure_rate(status, weight) FROM apm.transactions GROUP BY name';
+
+CREATE FUNCTION _apm.apdex_accum(bigint[], float8, float8, float8) RETURNS bigint[]
+  AS 'MODULE_PATHNAME', 'apdex_accum_weighted' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.apdex(duration_ms float8, threshold_ms float8, weight float8) (
+  SFUNC = _apm.apdex_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0,0}',
+  FINALFUNC = _apm.apdex_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.apdex(float8, float8, float8) IS 'Apdex of sampled rows, each standing for its weight (in steps of 0.001, NULL is 1), with a threshold in milliseconds, a ratio from 0 to 1; NULL if the weights add up to 0. Example: SELECT name, apm.apdex(duration_ms, 300, weight) FROM apm.transactions GROUP BY name';
+
+CREATE FUNCTION _apm.share_accum(bigint[], boolean) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.share(hit boolean) (
+  SFUNC = _apm.share_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.share(boolean) IS 'Share of true among true and false, a ratio from 0 to 1; NULLs do not count; NULL if there is nothing else. Example: SELECT apm.share(duration_ms > 1000) FROM apm.transactions';
+
+CREATE FUNCTION _apm.miss_accum(bigint[], boolean) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.cache_miss_rate(hit boolean) (
+  SFUNC = _apm.miss_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.cache_miss_rate(boolean) IS 'Share of misses among cache reads whose outcome is known, a ratio from 0 to 1; NULL if none is. Example: SELECT apm.cache_miss_rate((attributes->>''cache.hit'')::boolean) FROM apm.spans WHERE op = ''cache.get''';
+
+CREATE FUNCTION _apm.status_accum(bigint[], apm.span_status, apm.span_status) RETURNS bigint[]
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.trace_status_rate(status apm.span_status, wanted apm.span_status) (
+  SFUNC = _apm.status_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.trace_status_rate(apm.span_status, apm.span_status) IS 'Share of rows that have one status, a ratio from 0 to 1; rows without status count among all; NULL if there is no row. Example: SELECT apm.trace_status_rate(status, ''not_found'') FROM apm.transactions';
+
 CREATE FUNCTION _apm.http_class_accum(bigint[], integer, integer) RETURNS bigint[]
   AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 

@@ -6,7 +6,7 @@
 
 CREATE FUNCTION apm.endpoints(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
-    max_rows integer DEFAULT NULL, threshold_ms float8 DEFAULT 300)
+    max_rows integer DEFAULT NULL, threshold_ms float8 DEFAULT NULL)
   RETURNS TABLE (project_id integer, transaction_name text, op text, transactions bigint, epm float8,
     p50_ms float8, p75_ms float8, p95_ms float8, p99_ms float8, avg_ms float8, failure_rate float8,
     apdex float8, users bigint, miserable_users bigint, user_misery float8, total_ms float8)
@@ -15,10 +15,15 @@ BEGIN ATOMIC
   SELECT t.project_id, t.name, t.op, count(*),
          count(*) * 60 / nullif(extract(epoch FROM endpoints.until - endpoints.since)::float8, 0),
          apm.p50(t.duration_ms), apm.p75(t.duration_ms), apm.p95(t.duration_ms), apm.p99(t.duration_ms),
-         avg(t.duration_ms), apm.failure_rate(t.status), apm.apdex(t.duration_ms, endpoints.threshold_ms),
-         apm.count_unique(t.user_key), apm.count_miserable(t.user_key, t.duration_ms, endpoints.threshold_ms),
-         apm.user_misery(t.user_key, t.duration_ms, endpoints.threshold_ms), sum(t.duration_ms)
+         avg(t.duration_ms), apm.failure_rate(t.status), apm.apdex(m.val, m.threshold),
+         apm.count_unique(t.user_key), apm.count_miserable(t.user_key, m.val, m.threshold),
+         apm.user_misery(t.user_key, m.val, m.threshold), sum(t.duration_ms)
     FROM apm.transactions t
+         CROSS JOIN LATERAL (SELECT
+           CASE WHEN endpoints.threshold_ms IS NULL
+                THEN apm.threshold_value(t.project_id, t.name, t.duration_ms, t.measurements)
+                ELSE t.duration_ms END,
+           coalesce(endpoints.threshold_ms, apm.threshold_ms(t.project_id, t.name))) m (val, threshold)
    WHERE _apm.check_window(endpoints.since, endpoints.until)
      AND (endpoints.since IS NULL OR t.end_time >= endpoints.since)
      AND (endpoints.until IS NULL OR t.end_time < endpoints.until)
@@ -29,7 +34,7 @@ BEGIN ATOMIC
    ORDER BY sum(t.duration_ms) DESC, t.project_id, t.name, t.op
    LIMIT endpoints.max_rows;
 END;
-COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, rates, Apdex and misery from 0 to 1 at the threshold in milliseconds; users are NULL where no transaction has one. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
+COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, rates, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
 
 CREATE FUNCTION apm.timeseries(metric text DEFAULT 'count()',
     since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
@@ -119,3 +124,41 @@ BEGIN ATOMIC
    ORDER BY v.place;
 END;
 COMMENT ON FUNCTION apm.web_vitals(timestamptz, timestamptz, integer, text, text, text) IS 'One row a web vital for the transactions that ended in [since, until): number of values, 75th percentile (milliseconds; cls has no unit) and its rating, counts of good, meh and poor ones, mean score from 0 to 1. Example: SELECT * FROM apm.web_vitals(now() - interval ''7 days'')';
+
+CREATE FUNCTION apm.pages(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
+    project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
+    max_rows integer DEFAULT NULL)
+  RETURNS TABLE (project_id integer, transaction_name text, samples bigint, score float8, opportunity float8,
+    lcp_score float8, fcp_score float8, cls_score float8, ttfb_score float8, inp_score float8)
+  LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+  WITH weights (vital, weight) AS (VALUES ('lcp', 0.30::float8), ('fcp', 0.15), ('cls', 0.15), ('ttfb', 0.10), ('inp', 0.30)),
+       page AS (
+         SELECT t.project_id, t.name, w.vital, w.weight, count(s.ratio) AS n, sum(s.ratio) AS total
+           FROM apm.transactions t CROSS JOIN weights w
+                CROSS JOIN LATERAL (SELECT apm.vital_score(w.vital, apm.measurement(t.measurements, w.vital),
+                                                           t.contexts -> 'browser' ->> 'name')) s (ratio)
+          WHERE s.ratio IS NOT NULL
+            AND _apm.check_window(pages.since, pages.until)
+            AND (pages.since IS NULL OR t.end_time >= pages.since)
+            AND (pages.until IS NULL OR t.end_time < pages.until)
+            AND (pages.project_id IS NULL OR t.project_id = pages.project_id)
+            AND (pages.environment IS NULL OR t.environment = pages.environment)
+            AND (pages.release IS NULL OR t.release = pages.release)
+          GROUP BY t.project_id, t.name, w.vital, w.weight),
+       site AS (SELECT p.vital, sum(p.n) AS n FROM page p GROUP BY p.vital),
+       present AS (SELECT sum(w.weight) AS weight FROM weights w WHERE w.vital IN (SELECT s.vital FROM site s)),
+       scored AS (
+         SELECT p.project_id, p.name, max(p.n) AS n,
+                sum((p.n - p.total) / s.n * p.weight) / (SELECT weight FROM present) AS opportunity,
+                max(p.total / p.n) FILTER (WHERE p.vital = 'lcp') AS lcp, max(p.total / p.n) FILTER (WHERE p.vital = 'fcp') AS fcp,
+                max(p.total / p.n) FILTER (WHERE p.vital = 'cls') AS cls, max(p.total / p.n) FILTER (WHERE p.vital = 'ttfb') AS ttfb,
+                max(p.total / p.n) FILTER (WHERE p.vital = 'inp') AS inp
+           FROM page p JOIN site s ON s.vital = p.vital GROUP BY p.project_id, p.name)
+  SELECT c.project_id, c.name, c.n, apm.page_score(c.lcp, c.fcp, c.cls, c.ttfb, c.inp), c.opportunity,
+         c.lcp, c.fcp, c.cls, c.ttfb, c.inp
+    FROM scored c
+   ORDER BY c.opportunity DESC, c.project_id, c.name
+   LIMIT pages.max_rows;
+END;
+COMMENT ON FUNCTION apm.pages(timestamptz, timestamptz, integer, text, text, integer) IS 'One row a page that sent web vitals in [since, until), the one with most to gain first: score and those of its vitals from 0 to 1, opportunity as the share of the whole site''s missing score that this page is responsible for, samples of the vital that has most. Example: SELECT transaction_name, score, opportunity FROM apm.pages(now() - interval ''7 days'')';

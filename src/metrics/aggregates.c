@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "metrics/scores.h"
 #include "metrics/threshold.h"
+#include "metrics/weight.h"
 #include "plugin/pg_apm_plugin.h"
 #include "types/types.h"
 
@@ -29,6 +30,9 @@
 #define SHARE_HITS 0
 #define SHARE_TOTAL 1
 #define SHARE_COUNTERS 2
+
+/* Weighted states count thousandths, so that they add up in any order. */
+#define WEIGHT_UNITS 1000
 
 /* Status codes 0 to 2, ok, cancelled and unknown, are no failures. */
 #define FAILURE_FIRST_CODE 3
@@ -85,13 +89,9 @@ metric_threshold(FunctionCallInfo fcinfo, int arg)
 	return threshold;
 }
 
-/*
- * Transition of apdex(duration_ms [, threshold_ms]).  Rows without a duration,
- * with one below 0 or without a threshold do not count.
- */
-PG_FUNCTION_INFO_V1(apdex_accum);
-Datum
-apdex_accum(PG_FUNCTION_ARGS)
+/* A row counts by this many units. */
+static Datum
+apdex_add(FunctionCallInfo fcinfo, int64 units)
 {
 	int64	   *n;
 	ArrayType  *state = state_array(fcinfo, APDEX_COUNTERS, &n);
@@ -100,13 +100,46 @@ apdex_accum(PG_FUNCTION_ARGS)
 
 	if (v >= 0 && !isnan(threshold))
 	{
-		n[APDEX_TOTAL]++;
+		n[APDEX_TOTAL] += units;
 		if (v <= threshold)
-			n[APDEX_SATISFIED]++;
+			n[APDEX_SATISFIED] += units;
 		else if (v <= 4 * threshold)
-			n[APDEX_TOLERATED]++;
+			n[APDEX_TOLERATED] += units;
 	}
 	PG_RETURN_ARRAYTYPE_P(state);
+}
+
+/* The weight at an argument in whole units. */
+static int64
+weight_units(FunctionCallInfo fcinfo, int arg)
+{
+	double		units = rint(metric_weight(fcinfo, arg) * WEIGHT_UNITS);
+
+	/* As in a sketch: a total below 2^53 units stays exact as a double. */
+	if (units > (double) (INT64CONST(1) << 53))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("weight is out of range")));
+	return (int64) units;
+}
+
+/*
+ * Transition of apdex(duration_ms [, threshold_ms]).  Rows without a duration,
+ * with one below 0 or without a threshold do not count.
+ */
+PG_FUNCTION_INFO_V1(apdex_accum);
+Datum
+apdex_accum(PG_FUNCTION_ARGS)
+{
+	return apdex_add(fcinfo, 1);
+}
+
+/* Transition of apdex(duration_ms, threshold_ms, weight). */
+PG_FUNCTION_INFO_V1(apdex_accum_weighted);
+Datum
+apdex_accum_weighted(PG_FUNCTION_ARGS)
+{
+	return apdex_add(fcinfo, weight_units(fcinfo, 3));
 }
 
 PG_FUNCTION_INFO_V1(apdex_final);
@@ -144,14 +177,20 @@ counters_combine(PG_FUNCTION_ARGS)
 }
 
 static Datum
-share_add(FunctionCallInfo fcinfo, bool counts, bool hit)
+share_add_units(FunctionCallInfo fcinfo, int64 units, bool hit)
 {
 	int64	   *n;
 	ArrayType  *state = state_array(fcinfo, SHARE_COUNTERS, &n);
 
-	n[SHARE_TOTAL] += counts;
-	n[SHARE_HITS] += counts && hit;
+	n[SHARE_TOTAL] += units;
+	n[SHARE_HITS] += hit ? units : 0;
 	PG_RETURN_ARRAYTYPE_P(state);
+}
+
+static Datum
+share_add(FunctionCallInfo fcinfo, bool counts, bool hit)
+{
+	return share_add_units(fcinfo, counts, hit);
 }
 
 /*
@@ -187,6 +226,27 @@ Datum
 failure_accum(PG_FUNCTION_ARGS)
 {
 	return share_add(fcinfo, true, !PG_ARGISNULL(1) && is_failure(fcinfo, 1));
+}
+
+/* Transition of failure_rate(status, weight). */
+PG_FUNCTION_INFO_V1(failure_accum_weighted);
+Datum
+failure_accum_weighted(PG_FUNCTION_ARGS)
+{
+	return share_add_units(fcinfo, weight_units(fcinfo, 2),
+						   !PG_ARGISNULL(1) && is_failure(fcinfo, 1));
+}
+
+/* Transition of trace_status_rate(status, wanted): a row without status counts. */
+PG_FUNCTION_INFO_V1(status_accum);
+Datum
+status_accum(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("wanted must not be NULL")));
+	return share_add(fcinfo, true, !PG_ARGISNULL(1) && PG_GETARG_OID(1) == PG_GETARG_OID(2));
 }
 
 /* Transition of share(hit): rows that are neither true nor false do not count. */

@@ -44,17 +44,20 @@ typedef struct Resolver
 	MetricSignature signature;
 	char	   *sql[METRIC_MAX_ARGS];	/* what replaces each argument */
 	char	   *word[METRIC_MAX_ARGS];	/* canonical form of each argument */
+	bool		threshold_configured;
 	bool		column_numeric; /* type of the column argument, for a literal */
+	bool		has_unit;
 	const char *column_unit;
 	double		seconds;
 	const char *window_sql;
 } Resolver;
 
+/* A kind of argument; resolve may put the canonical form into arg. */
 typedef struct ArgKind
 {
 	const char *name;
 	const char *example;
-	void		(*resolve) (Resolver *r, int i, const MetricArg *arg);
+	void		(*resolve) (Resolver *r, int i, MetricArg *arg);
 } ArgKind;
 
 /* Adds the metric's text and the position in it to the error being raised. */
@@ -135,6 +138,15 @@ quote_number(double number)
 	return psprintf("'%s'::pg_catalog.float8", double_to_shortest_decimal(number));
 }
 
+/* A metric that has the unit of a column has that of its first one. */
+static void
+note_unit(Resolver *r, const char *unit)
+{
+	if (!r->has_unit)
+		r->column_unit = unit;
+	r->has_unit = true;
+}
+
 /* A measurement, known by name or written measurements.name. */
 static bool
 resolve_measurement(Resolver *r, int i, const MetricArg *arg)
@@ -155,7 +167,7 @@ resolve_measurement(Resolver *r, int i, const MetricArg *arg)
 	r->sql[i] = psprintf("apm.measurement(t.measurements, %s)",
 						 quote_text(name.data, name.len));
 	r->column_numeric = true;
-	r->column_unit = m ? m->unit : NULL;
+	note_unit(r, m ? m->unit : NULL);
 	return true;
 }
 
@@ -164,12 +176,12 @@ resolve_column(Resolver *r, int i, const MetricArg *arg, bool want_numeric, bool
 {
 	const MetricColumn *column;
 
-	r->column_unit = NULL;
 	if (arg->form == METRIC_ARG_KEYED && want_text && metric_text_is(arg->text, "tags"))
 	{
 		r->sql[i] = psprintf("(t.tags OPERATOR(pg_catalog.->>) %s)",
 							 quote_text(arg->key.data, arg->key.len));
 		r->column_numeric = false;
+		note_unit(r, NULL);
 		return;
 	}
 	if (arg->form != METRIC_ARG_WORD)
@@ -180,7 +192,7 @@ resolve_column(Resolver *r, int i, const MetricArg *arg, bool want_numeric, bool
 	{
 		r->sql[i] = pstrdup(column->sql);
 		r->column_numeric = column->numeric;
-		r->column_unit = column->unit;
+		note_unit(r, column->unit);
 		return;
 	}
 	if (!want_numeric || !resolve_measurement(r, i, arg))
@@ -188,25 +200,25 @@ resolve_column(Resolver *r, int i, const MetricArg *arg, bool want_numeric, bool
 }
 
 static void
-resolve_value(Resolver *r, int i, const MetricArg *arg)
+resolve_value(Resolver *r, int i, MetricArg *arg)
 {
 	resolve_column(r, i, arg, true, false);
 }
 
 static void
-resolve_text(Resolver *r, int i, const MetricArg *arg)
+resolve_text(Resolver *r, int i, MetricArg *arg)
 {
 	resolve_column(r, i, arg, false, true);
 }
 
 static void
-resolve_any_column(Resolver *r, int i, const MetricArg *arg)
+resolve_any_column(Resolver *r, int i, MetricArg *arg)
 {
 	resolve_column(r, i, arg, true, true);
 }
 
 static void
-resolve_number(Resolver *r, int i, const MetricArg *arg)
+resolve_number(Resolver *r, int i, MetricArg *arg)
 {
 	if (arg->form != METRIC_ARG_NUMBER)
 		bad_argument(r, i, arg, "a number");
@@ -214,15 +226,55 @@ resolve_number(Resolver *r, int i, const MetricArg *arg)
 }
 
 static void
-resolve_positive(Resolver *r, int i, const MetricArg *arg)
+resolve_positive(Resolver *r, int i, MetricArg *arg)
 {
 	if (arg->form != METRIC_ARG_NUMBER || arg->number <= 0)
 		bad_argument(r, i, arg, "a number above 0");
 	r->sql[i] = quote_number(arg->number);
 }
 
+static bool
+is_configured(const MetricArg *arg)
+{
+	return arg->form == METRIC_ARG_WORD && metric_text_is(arg->text, "configured");
+}
+
+/* A number, or the word "configured": what apm.thresholds says. */
 static void
-resolve_fraction(Resolver *r, int i, const MetricArg *arg)
+resolve_threshold(Resolver *r, int i, MetricArg *arg)
+{
+	r->threshold_configured = is_configured(arg);
+	if (r->threshold_configured)
+		r->sql[i] = pstrdup("apm.threshold_ms(t.project_id, t.name)");
+	else if (arg->form == METRIC_ARG_NUMBER && arg->number > 0)
+		r->sql[i] = quote_number(arg->number);
+	else
+		bad_argument(r, i, arg, "a number above 0, or \"configured\"");
+}
+
+/*
+ * The column that a threshold is for.  The configured one goes with the
+ * configured threshold; a threshold in the text is one of durations unless
+ * the text says otherwise.
+ */
+static void
+resolve_measured(Resolver *r, int i, MetricArg *arg)
+{
+	if (is_configured(arg) && r->threshold_configured)
+	{
+		r->sql[i] = pstrdup("apm.threshold_value(t.project_id, t.name, t.duration_ms, t.measurements)");
+		return;
+	}
+	if (is_configured(arg))
+	{
+		arg->text.data = "duration";
+		arg->text.len = strlen(arg->text.data);
+	}
+	resolve_column(r, i, arg, true, false);
+}
+
+static void
+resolve_fraction(Resolver *r, int i, MetricArg *arg)
 {
 	if (arg->form != METRIC_ARG_NUMBER || arg->number < 0 || arg->number > 1)
 		bad_argument(r, i, arg, "a number from 0 to 1");
@@ -230,7 +282,7 @@ resolve_fraction(Resolver *r, int i, const MetricArg *arg)
 }
 
 static void
-resolve_class(Resolver *r, int i, const MetricArg *arg)
+resolve_class(Resolver *r, int i, MetricArg *arg)
 {
 	if (arg->form != METRIC_ARG_NUMBER || arg->number < 1 || arg->number > 5 ||
 		arg->number != floor(arg->number))
@@ -240,7 +292,7 @@ resolve_class(Resolver *r, int i, const MetricArg *arg)
 
 /* Compared with the column argument before it: of the same type. */
 static void
-resolve_literal(Resolver *r, int i, const MetricArg *arg)
+resolve_literal(Resolver *r, int i, MetricArg *arg)
 {
 	if (arg->form == METRIC_ARG_KEYED)
 		bad_argument(r, i, arg, "a number or a string");
@@ -265,26 +317,26 @@ resolve_word(Resolver *r, int i, const MetricArg *arg, const MetricWord *list,
 }
 
 static void
-resolve_vital(Resolver *r, int i, const MetricArg *arg)
+resolve_vital(Resolver *r, int i, MetricArg *arg)
 {
 	resolve_word(r, i, arg, metric_vitals, "one of lcp, fcp, fp, fid, cls, inp and ttfb");
 }
 
 static void
-resolve_quality(Resolver *r, int i, const MetricArg *arg)
+resolve_quality(Resolver *r, int i, MetricArg *arg)
 {
 	resolve_word(r, i, arg, metric_qualities, "one of good, meh, poor and any");
 }
 
 static void
-resolve_comparison(Resolver *r, int i, const MetricArg *arg)
+resolve_comparison(Resolver *r, int i, MetricArg *arg)
 {
 	resolve_word(r, i, arg, metric_comparisons,
 				 "one of equals, notEquals, less, greater, lessOrEquals and greaterOrEquals");
 }
 
 static void
-resolve_status(Resolver *r, int i, const MetricArg *arg)
+resolve_status(Resolver *r, int i, MetricArg *arg)
 {
 	Nearest		nearest;
 	int			code;
@@ -319,6 +371,8 @@ static const ArgKind arg_kinds[] = {
 	{"quality", "good", resolve_quality},
 	{"comparison", "greater", resolve_comparison},
 	{"status", "not_found", resolve_status},
+	{"threshold", "300", resolve_threshold},
+	{"measured", "duration", resolve_measured},
 	{NULL, NULL, NULL}
 };
 
@@ -564,7 +618,7 @@ metric_read_signature(const char *metric, const char *text, MetricSignature *sig
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("\"%.*s\" is not a kind of argument", kind.len, kind.data),
-					 errhint("The kinds are value, text, column, number, positive, fraction, class, literal, vital, quality, comparison and status."),
+					 errhint("The kinds are value, text, column, number, positive, fraction, class, literal, vital, quality, comparison, status, threshold and measured."),
 					 metric_errposition(text, len, kind.data - text)));
 		for (j = 0; j < i; j++)
 			if (signature->params[j].name.len == name.len &&

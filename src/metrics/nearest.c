@@ -8,7 +8,7 @@
 
 #include "metrics/nearest.h"
 
-/* Names differing in more than this share of their letters are no hint. */
+/* Names that differ in more than one letter in two are no hint. */
 #define NEAREST_MAX_SHARE 2
 
 /* varstr_levenshtein refuses longer ones. */
@@ -19,7 +19,7 @@ nearest_init(Nearest *nearest, MetricText wanted)
 {
 	nearest->wanted = wanted;
 	nearest->name = NULL;
-	nearest->distance = Max(1, wanted.len / NEAREST_MAX_SHARE) + 1;
+	nearest->distance = Min(wanted.len, Max(2, wanted.len / NEAREST_MAX_SHARE)) + 1;
 }
 
 /* The first of equally near names stays: callers offer in a fixed order. */

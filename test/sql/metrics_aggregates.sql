@@ -36,6 +36,10 @@ SELECT apm.user_misery(u, v)::numeric(10, 7) AS misery, apm.count_miserable(u, v
                ('e', 0), ('f', -1), ('g', 'NaN')) t (u, v);
 SELECT apm.user_misery(u, v) IS NULL AS no_user, apm.count_miserable(u, v) IS NULL AS no_miserable
   FROM (VALUES (NULL, 5000.0::float8), ('a', NULL)) t (u, v);
+-- stored states: users of which the miserable ones are marked
+SELECT apm.misery(apm.hll_merge(h))::numeric(10, 7) AS misery, apm.misery(min(h::text)::apm.hll) IS NULL AS no_user
+  FROM (SELECT apm.hll_agg(u, v > 1200) AS h FROM (VALUES (1, 'a', 1201.0::float8), (1, 'b', 1200), (2, 'a', 3), (2, 'c', 401)) t (g, u, v) GROUP BY g
+        UNION ALL SELECT '01010100') s;
 SELECT apm.user_misery(u, v, 0) FROM (VALUES ('a', 1.0::float8)) t (u, v);
 
 SELECT apm.http_response_rate(c, 5) AS server_errors, apm.http_response_rate(c, 2) AS fine, apm.http_response_rate(c, 1) AS info

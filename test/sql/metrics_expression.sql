@@ -7,7 +7,7 @@ SELECT * FROM _apm.metric_parse('p95(duration)') \gx
 SELECT * FROM _apm.metric_parse(' count ( ) ') \gx
 SELECT * FROM _apm.metric_parse('p75(lcp)') \gx
 SELECT canonical, unit FROM unnest(ARRAY['p95()', 'apdex()', 'apdex(2500,lcp)', 'user_misery()', 'count_unique( user )', 'p75(cls)',
-  'avg(measurements.my-own)', 'count_if(tags[it''s], equals, "a b")', 'avg(span_count)', 'percentile(duration,.5)', 'count_if(op, equals, "it''s")']) m,
+  'avg(measurements.my-own)', 'count_if(tags[it''s], equals, "a b")', 'avg(span_count)', 'avg_if(duration, op, equals, x)', 'avg_if(cls, duration, less, 1)', 'percentile(duration,.5)', 'count_if(op, equals, "it''s")']) m,
   LATERAL _apm.metric_parse(m);
 SELECT count(*) AS canonical_is_fixed_point FROM apm.metrics m, LATERAL _apm.metric_parse(_apm.metric_example(m.name, m.arguments), 60) a,
   LATERAL _apm.metric_parse(a.canonical, 60) b WHERE a.canonical = b.canonical AND a.value_sql = b.value_sql;
@@ -50,21 +50,23 @@ SELECT * FROM _apm.assertion_parse('p95(duration) ~ 3');
 BEGIN;
 CREATE TABLE metrics_part PARTITION OF apm.transactions FOR VALUES FROM ('2011-02-01') TO ('2011-02-02');
 INSERT INTO apm.transactions (project_id, trace_id, span_id, name, op, status, start_time, end_time, duration_ms,
-                              environment, release, user_key, http_status, measurements, tags, contexts, span_count)
+                              environment, release, user_key, http_status, measurements, tags, contexts, span_count, weight)
   SELECT 4300 + i % 2, lpad(to_hex(i), 32, '0')::apm.trace_id, lpad(to_hex(i), 16, '0')::apm.span_id,
          'GET /' || i % 3, CASE WHEN i % 5 < 4 THEN 'http.server' ELSE 'pageload' END,
          CASE WHEN i % 19 > 0 THEN (enum_range(NULL::apm.span_status))[1 + i % 17] END,
          e - ms * interval '1 millisecond', e, ms, CASE WHEN i / 7 % 4 = 0 THEN 'staging' END, 'shop@' || i % 5,
          CASE WHEN i % 7 > 0 THEN 'id:' || i % 83 END, CASE WHEN i % 9 > 0 THEN 100 + i % 13 * 50 END,
-         CASE WHEN i % 5 = 0 THEN jsonb_build_object('lcp', jsonb_build_object('value', i % 50 * 100, 'unit', 'millisecond'),
+         CASE WHEN i % 3 = 0 THEN jsonb_build_object('lcp', jsonb_build_object('value', i % 50 * 100, 'unit', 'millisecond'),
                                                      'cls', jsonb_build_object('value', i % 40 / 100.0), 'mine', 1.5) END,
-         jsonb_build_object('plan', 'p' || i % 4), '{"browser": {"name": "Firefox"}}', i % 11
+         jsonb_build_object('plan', 'p' || i % 4), '{"browser": {"name": "Firefox"}}', i % 11, 1 + i % 3
     FROM generate_series(1, 3000) i,
          LATERAL (SELECT ('x' || substr(md5(i::text), 1, 5))::bit(20)::int / 500.0::float8,
                          '2011-02-01 00:00:00+00'::timestamptz + i * interval '21 seconds') d (ms, e);
 CREATE TEMP TABLE definitions (metric text, value text, samples text DEFAULT 'count(*)', error float8 DEFAULT 1e-9) ON COMMIT DROP;
 INSERT INTO definitions (metric, value) VALUES
   ('count()', 'count(*)'), ('epm()', 'count(*) / 1440.0'), ('tpm()', 'count(*) / 1440.0'),
+  ('floored_epm()', '1'), ('extrapolated_count()', 'sum(weight)'), ('extrapolated_epm()', 'sum(weight) / 1440.0'),
+  ('last_seen()', 'extract(epoch FROM max(end_time))'), ('absolute_correlation()', 'abs(corr(extract(epoch FROM end_time)::float8, duration_ms))'),
   ('eps()', 'count(*) / 86400.0'), ('tps()', 'count(*) / 86400.0'),
   ('failure_rate()', 'sum((status::text IN (''ok'', ''cancelled'', ''unknown'') IS FALSE)::int) / count(*)::float8'),
   ('failure_count()', 'sum((status::text IN (''ok'', ''cancelled'', ''unknown'') IS FALSE)::int)'),
@@ -77,6 +79,8 @@ INSERT INTO definitions (metric, value) VALUES
 INSERT INTO definitions (metric, value, samples) VALUES
   ('p100()', 'max(duration_ms)', 'count(duration_ms)'), ('max(lcp)', 'max((measurements#>>''{lcp,value}'')::float8)', 'count(measurements->''lcp'')'),
   ('min()', 'min(duration_ms)', 'count(*)'), ('avg()', 'avg(duration_ms)', 'count(*)'), ('sum()', 'sum(duration_ms)', 'count(*)'),
+  ('avg_if(lcp, op, equals, http.server)', 'avg((measurements#>>''{lcp,value}'')::float8) FILTER (WHERE op = ''http.server'')', 'count(measurements) FILTER (WHERE op = ''http.server'')'),
+  ('avg_if(duration, span_count, less, 4)', 'avg(duration_ms) FILTER (WHERE span_count < 4)', 'count(*) FILTER (WHERE span_count < 4)'),
   ('avg(measurements.mine)', '1.5', 'count(measurements)'), ('avg(span_count)', 'avg(span_count)', 'count(*)'),
   ('var()', 'var_samp(duration_ms)', 'count(*)'), ('stddev()', 'stddev_samp(duration_ms)', 'count(*)'),
   ('corr(duration, span_count)', 'corr(duration_ms, span_count)', 'count(*)'),
