@@ -131,12 +131,17 @@ CREATE FUNCTION _apm.log_at_commit(line text) RETURNS void
   AS 'MODULE_PATHNAME', 'alerts_log_at_commit' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION _apm.log_at_commit(text) FROM PUBLIC;
 
--- When a rule is due again.  A caller that comes every minute comes a little
--- early at times: a tenth of the interval, at most a second, is let pass.
+-- When a rule is due again.
 CREATE FUNCTION _apm.next_due(evaluated_at timestamptz, every interval) RETURNS timestamptz
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN coalesce(evaluated_at + make_interval(secs => extract(epoch FROM every)::float8
-                    - least(extract(epoch FROM every)::float8 / 10, 1)), '-infinity');
+  RETURN coalesce(evaluated_at + make_interval(secs => extract(epoch FROM every)::float8), '-infinity');
+
+-- A caller that comes every minute comes a little early at times: a tenth of
+-- the interval, at most a second, is let pass.
+CREATE FUNCTION _apm.is_due(evaluated_at timestamptz, every interval, at timestamptz) RETURNS boolean
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN at >= _apm.next_due(evaluated_at, every)
+               - make_interval(secs => least(extract(epoch FROM every)::float8 / 10, 1));
 
 CREATE VIEW apm.worker_status WITH (security_invoker = true) AS
   SELECT w.running, current_database() AS database, w.pid, w.started_at, w.last_tick,
@@ -598,7 +603,7 @@ BEGIN
     END IF;
     RETURN e;
   END IF;
-  IF NOT named AND (NOT r.enabled OR at < _apm.next_due(s.evaluated_at, r.every)) THEN
+  IF NOT named AND (NOT r.enabled OR NOT _apm.is_due(s.evaluated_at, r.every, at)) THEN
     RETURN NULL;
   END IF;
   IF r.enabled AND at > clock_timestamp() + interval '1 minute' THEN
@@ -639,7 +644,7 @@ BEGIN
     UNION ALL
     (SELECT t.rule_id, t.name FROM apm.alert_rules t JOIN apm.alert_states s USING (rule_id)
       WHERE evaluate_alerts.rule IS NULL AND t.enabled
-        AND evaluate_alerts.at >= _apm.next_due(s.evaluated_at, t.every)
+        AND _apm.is_due(s.evaluated_at, t.every, evaluate_alerts.at)
       ORDER BY t.rule_id)
   LOOP
     e := _apm.evaluate_rule(r.rule_id, evaluate_alerts.at, evaluate_alerts.rule IS NOT NULL);

@@ -34,8 +34,11 @@ SELECT _apm.alert_step(NULL, NULL, 1, 1, false);
 
 -- When a rule is due again: a tenth of the interval, at most a second, is let pass.
 SET timezone = 'UTC';
-SELECT every, _apm.next_due('2026-01-01 00:00', every) FROM unnest('{1 second,5 seconds,1 minute,1 day}'::interval[]) every;
-SELECT _apm.next_due(NULL, '1 min');
+SELECT every, early, _apm.is_due('2026-01-01 00:00', every, '2026-01-01 00:00'::timestamptz + every - early) AS due,
+       _apm.is_due('2026-01-01 00:00', every, '2026-01-01 00:00'::timestamptz + every - early - interval '1 us') AS due_before,
+       _apm.next_due('2026-01-01 00:00', every) = '2026-01-01 00:00'::timestamptz + every AS exact
+  FROM (VALUES (interval '1 s', interval '100 ms'), ('5 s', '500 ms'), ('1 min', '1 s'), ('1 day', '1 s')) v (every, early);
+SELECT _apm.is_due(NULL, '1 min', '2000-01-01');
 
 SELECT _apm.closest_name('chekout', '{payments,checkout,check,NULL}'), _apm.closest_name('x', '{payments,checkout}') IS NULL AS none,
        _apm.closest_name('añb', '{anb}'), _apm.closest_name('a', '{}') IS NULL AS empty, _apm.closest_name('same', '{sane,same}');
