@@ -28,9 +28,9 @@ CREATE TABLE apm.alert_rules (
   owner            text NOT NULL DEFAULT current_user,
   created_at       timestamptz NOT NULL DEFAULT now(),
   altered_at       timestamptz NOT NULL DEFAULT now(),
-  CHECK (critical IS NOT NULL OR warning IS NOT NULL),
-  CHECK (CASE direction WHEN 'above' THEN warning <= critical ELSE warning >= critical END),
-  CHECK (CASE direction WHEN 'above' THEN resolve <= coalesce(warning, critical)
+  CONSTRAINT alert_rules_threshold CHECK (critical IS NOT NULL OR warning IS NOT NULL),
+  CONSTRAINT alert_rules_warning_side CHECK (CASE direction WHEN 'above' THEN warning <= critical ELSE warning >= critical END),
+  CONSTRAINT alert_rules_resolve_side CHECK (CASE direction WHEN 'above' THEN resolve <= coalesce(warning, critical)
                         ELSE resolve >= coalesce(warning, critical) END)
 );
 COMMENT ON TABLE apm.alert_rules IS 'Alert rules, made by apm.create_alert; thresholds in the metric''s own unit. Example: SELECT name, metric, direction, critical, enabled FROM apm.alert_rules';
@@ -124,19 +124,24 @@ SELECT pg_catalog.pg_extension_config_dump('apm.incident_events_event_id_seq', '
 
 CREATE FUNCTION _apm.worker_state(OUT running boolean, OUT pid integer, OUT started_at timestamptz,
     OUT last_tick timestamptz, OUT last_error text, OUT last_error_at timestamptz, OUT problem text)
-  AS 'MODULE_PATHNAME', 'alerts_worker_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'alerts_worker_state' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 CREATE FUNCTION _apm.wake_worker() RETURNS void
   AS 'MODULE_PATHNAME', 'alerts_wake_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION _apm.log_at_commit(line text) RETURNS void
   AS 'MODULE_PATHNAME', 'alerts_log_at_commit' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION _apm.log_at_commit(text) FROM PUBLIC;
 
--- When a rule is due again.  A caller that comes every minute comes a little
--- early at times: a tenth of the interval, at most a second, is let pass.
+-- When a rule is due again.
 CREATE FUNCTION _apm.next_due(evaluated_at timestamptz, every interval) RETURNS timestamptz
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN coalesce(evaluated_at + make_interval(secs => extract(epoch FROM every)::float8
-                    - least(extract(epoch FROM every)::float8 / 10, 1)), '-infinity');
+  RETURN coalesce(evaluated_at + make_interval(secs => extract(epoch FROM every)::float8), '-infinity');
+
+-- A caller that comes every minute comes a little early at times: a tenth of
+-- the interval, at most a second, is let pass.
+CREATE FUNCTION _apm.is_due(evaluated_at timestamptz, every interval, at timestamptz) RETURNS boolean
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN at >= _apm.next_due(evaluated_at, every)
+               - make_interval(secs => least(extract(epoch FROM every)::float8 / 10, 1));
 
 CREATE VIEW apm.worker_status WITH (security_invoker = true) AS
   SELECT w.running, current_database() AS database, w.pid, w.started_at, w.last_tick,
@@ -262,6 +267,11 @@ BEGIN
 END
 $$;
 
+-- The metric of a rule in [since, until), measured with the rights of the
+-- rule's owner.
+CREATE FUNCTION _apm.measure(rule apm.alert_rules, since timestamptz, until timestamptz, OUT value float8, OUT samples bigint)
+  AS 'MODULE_PATHNAME', 'alerts_measure' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+
 -- Checks everything and returns needs_samples: what the metric is in a window
 -- that lies before any data.  An unknown metric fails here, with its own hint.
 CREATE FUNCTION _apm.check_alert(r apm.alert_rules) RETURNS boolean
@@ -275,9 +285,8 @@ BEGIN
     RAISE EXCEPTION 'enabled must be true or false' USING ERRCODE = 'null_value_not_allowed';
   END IF;
   RETURN (SELECT m.value IS NULL
-            FROM apm.metric_value(r.metric, '0001-01-01 00:00:00+00',
-                   '0001-01-01 00:00:00+00'::timestamptz + make_interval(secs => extract(epoch FROM r.time_window)::float8),
-                   r.project_id, r.transaction_name, r.op, r.environment, r.release) m);
+            FROM _apm.measure(r, '0001-01-01 00:00:00+00',
+                   '0001-01-01 00:00:00+00'::timestamptz + make_interval(secs => extract(epoch FROM r.time_window)::float8)) m);
 END
 $$;
 
@@ -323,6 +332,7 @@ BEGIN
   r.enabled := enabled;
   r.fire_after := 1;
   r.resolve_after := 1;
+  r.owner := _apm.calling_role();
   PERFORM _apm.name_taken(name);
   r.needs_samples := _apm.check_alert(r);
   INSERT INTO apm.alert_rules AS t (name, metric, project_id, direction, critical, warning, resolve, time_window, every,
@@ -330,7 +340,7 @@ BEGIN
                                     needs_samples, owner)
     VALUES (r.name, r.metric, r.project_id, r.direction, r.critical, r.warning, r.resolve, r.time_window, r.every,
             r.transaction_name, r.op, r.environment, r.release, r.min_samples, r.no_data, r.enabled,
-            r.needs_samples, _apm.calling_role())
+            r.needs_samples, r.owner)
     RETURNING t.rule_id INTO r.rule_id;
   INSERT INTO apm.alert_states (rule_id) VALUES (r.rule_id);
   PERFORM _apm.notice_no_worker(false);
@@ -459,8 +469,8 @@ BEGIN
     PERFORM _apm.name_taken(new_name);
   END IF;
   r.name := coalesce(new_name, r.name);
-  r.needs_samples := _apm.check_alert(r);
   r.owner := _apm.calling_role();
+  r.needs_samples := _apm.check_alert(r);
   r.altered_at := now();
   UPDATE apm.alert_rules AS t
      SET (name, metric, project_id, direction, critical, warning, resolve, time_window, every, transaction_name, op,
@@ -516,11 +526,8 @@ CREATE FUNCTION _apm.alert_step(rule apm.alert_rules, state apm.alert_states, va
     OUT calm integer, OUT recoveries integer, OUT verdict text, OUT transition text)
   AS 'MODULE_PATHNAME', 'alerts_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 
-CREATE FUNCTION _apm.measure(rule apm.alert_rules, since timestamptz, until timestamptz, OUT value float8, OUT samples bigint)
-  AS 'MODULE_PATHNAME', 'alerts_measure' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
-
 CREATE FUNCTION _apm.measure_rule(r apm.alert_rules, at timestamptz, OUT value float8, OUT samples bigint)
-  LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
   SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -596,7 +603,7 @@ BEGIN
     END IF;
     RETURN e;
   END IF;
-  IF NOT named AND (NOT r.enabled OR at < _apm.next_due(s.evaluated_at, r.every)) THEN
+  IF NOT named AND (NOT r.enabled OR NOT _apm.is_due(s.evaluated_at, r.every, at)) THEN
     RETURN NULL;
   END IF;
   IF r.enabled AND at > clock_timestamp() + interval '1 minute' THEN
@@ -637,7 +644,7 @@ BEGIN
     UNION ALL
     (SELECT t.rule_id, t.name FROM apm.alert_rules t JOIN apm.alert_states s USING (rule_id)
       WHERE evaluate_alerts.rule IS NULL AND t.enabled
-        AND evaluate_alerts.at >= _apm.next_due(s.evaluated_at, t.every)
+        AND _apm.is_due(s.evaluated_at, t.every, evaluate_alerts.at)
       ORDER BY t.rule_id)
   LOOP
     e := _apm.evaluate_rule(r.rule_id, evaluate_alerts.at, evaluate_alerts.rule IS NOT NULL);
@@ -680,8 +687,8 @@ REVOKE ALL ON FUNCTION _apm.worker_maintain() FROM PUBLIC;
 CREATE FUNCTION apm.preview_alert(name text, since timestamptz DEFAULT now() - interval '24 hours',
     until timestamptz DEFAULT now())
   RETURNS TABLE (evaluated_at timestamptz, value float8, samples bigint, verdict text,
-                 state text, severity text, transition text, error text)
-  LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+                 state text, severity text, transition text)
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
   SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -700,15 +707,8 @@ BEGIN
   s.state := 'no_data';
   FOR k IN 0 .. n::int LOOP
     evaluated_at := since + make_interval(secs => k * step_s);
-    value := NULL;
-    samples := NULL;
-    error := NULL;
-    BEGIN
-      SELECT m.value, m.samples INTO value, samples FROM _apm.measure_rule(r, evaluated_at) m;
-    EXCEPTION WHEN OTHERS THEN
-      error := SQLERRM;
-    END;
-    step := _apm.alert_step(r, s, value, samples, error IS NOT NULL);
+    SELECT m.value, m.samples INTO value, samples FROM _apm.measure_rule(r, evaluated_at) m;
+    step := _apm.alert_step(r, s, value, samples, false);
     s.state := step.new_state;
     s.severity := step.new_severity;
     s.warning_breaches := step.warning_breaches;
@@ -751,18 +751,19 @@ BEGIN
     ('measures', concat(format('%s over the last %s, every %s, project %s', r.metric, r.time_window, r.every, r.project_id),
        ', transaction "' || r.transaction_name || '"', ', op ' || r.op, ', environment ' || r.environment, ', release ' || r.release)),
     ('query', _apm.alert_query(r, 'now()')),
-    ('fires', format('%s, %s in a row', concat_ws(', ', 'critical ' || r.direction || ' ' || r.critical,
-       'warning ' || r.direction || ' ' || r.warning), r.fire_after)),
-    ('resolves', format('%s, %s in a row',
+    ('fires', concat_ws(', ', 'critical ' || r.direction || ' ' || r.critical, 'warning ' || r.direction || ' ' || r.warning,
+       CASE WHEN r.fire_after > 1 THEN format('%s times in a row', r.fire_after) END)),
+    ('resolves', concat_ws(', ',
        CASE WHEN r.resolve IS NULL THEN format('not %s %s', r.direction, weakest)
-            ELSE format('%s %s', CASE r.direction WHEN 'above' THEN 'below' ELSE 'above' END, r.resolve) END, r.resolve_after)),
+            ELSE format('%s %s', CASE r.direction WHEN 'above' THEN 'below' ELSE 'above' END, r.resolve) END,
+       CASE WHEN r.resolve_after > 1 THEN format('%s times in a row', r.resolve_after) END)),
     ('empty window', CASE WHEN NOT r.needs_samples THEN 'is a value of this metric'
        ELSE CASE r.no_data WHEN 'keep' THEN 'changes nothing' WHEN 'ok' THEN 'counts as recovered'
               WHEN 'alert' THEN 'counts as a breach' ELSE 'is the state no_data' END
             || CASE WHEN r.min_samples > 1 THEN format('; fewer than %s transactions change nothing', r.min_samples) ELSE '' END END),
     ('state', concat(s.state, ' since ' || s.since, ', severity ' || s.severity, ', incident ' || s.incident_id, ', error: ' || s.error)),
-    ('last evaluation', coalesce(format('at %s: %s of %s transactions', s.evaluated_at, coalesce(s.value::text, 'no value'), coalesce(s.samples, 0)),
-       'never')),
+    ('last evaluation', coalesce('at ' || s.evaluated_at || ': ' || coalesce(s.value::text, 'no value')
+       || ' of ' || coalesce(s.samples, 0) || ' transactions', 'never')),
     ('next evaluation', CASE WHEN NOT r.enabled THEN 'only by apm.evaluate_alerts(at, name): the rule is disabled'
        WHEN w.problem IS NOT NULL THEN 'by the next apm.evaluate_alerts(): no worker, ' || w.problem
        WHEN s.evaluated_at IS NULL THEN 'at once, by the worker'

@@ -23,9 +23,9 @@ CREATE FUNCTION _apm.incident_line(r apm.alert_rules, i apm.incidents, e apm.inc
   RETURN concat(
     format('incident %s %s: alert rule "%s" of project %s', i.incident_id, e.transition, r.name, r.project_id),
     CASE WHEN e.severity IS NOT NULL
-      THEN format(' is %s: %s is %s, %s %s', e.severity, r.metric, coalesce(e.value::text, 'without data'), r.direction,
+      THEN format(' is %s: %s, %s %s', e.severity, coalesce(r.metric || ' is ' || e.value, 'no data'), r.direction,
                   CASE e.severity WHEN 'critical' THEN coalesce(r.critical, r.warning) ELSE coalesce(r.warning, r.critical) END)
-      WHEN i.resolution = 'recovered' THEN format(' has recovered: %s is %s', r.metric, coalesce(e.value::text, 'without data'))
+      WHEN i.resolution = 'recovered' THEN ' has recovered: ' || coalesce(r.metric || ' is ' || e.value, 'no data')
       ELSE ': ' || i.resolution END);
 
 CREATE FUNCTION _apm.notify_transition(r apm.alert_rules, i apm.incidents, e apm.incident_events, state text) RETURNS void

@@ -191,7 +191,7 @@ row_text(HeapTupleHeader row, const char *column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-static pg_attribute_noreturn() void
+static void
 bad_word(const char *column)
 {
 	ereport(ERROR,

@@ -108,7 +108,7 @@ $standby->safe_psql('restored', q{SELECT apm.alter_alert('slow', no_data => 'ok'
 ok($standby->poll_query_until('restored', q{SELECT status = 'resolved' FROM apm.incidents}),
 	'the restored incident resolves');
 $standby->safe_psql('restored', q{SELECT apm.create_alert('next', 'count()', 1, critical => -1, every => '1 s')});
-ok($standby->poll_query_until('restored', q{SELECT count(*) = 2 AND max(incident_id) = 2 FROM apm.incidents}),
+ok($standby->poll_query_until('restored', q{SELECT count(*) = 2 AND max(incident_id) > 1 FROM apm.incidents}),
 	'sequences go on after those restored');
 
 $standby->stop;
