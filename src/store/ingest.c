@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "plugin/registry.h"
 #include "settings.h"
+#include "store/adjust.h"
 #include "store/store.h"
 
 /* Kinds of problem kept apart for one body; further ones share an entry. */
@@ -75,6 +76,14 @@ store_note(StoreBody *body, ApmOutcome outcome, int32 ordinal, const char *type,
 	p.offset = -1;
 	p.quantity = quantity;
 	store_add_problem(body, &p);
+}
+
+static void
+sink_header(void *arg, const ApmEnvelope *envelope)
+{
+	StoreBatch *batch = arg;
+
+	batch->bodies[batch->current].sent_us = envelope->sent_us;
 }
 
 static void
@@ -171,6 +180,7 @@ batch_decode(StoreBatch *batch, const ApmFormat *format)
 	options.strict = (apm_validation == APM_VALIDATION_STRICT);
 	options.max_depth = apm_max_json_depth;
 	sink.arg = batch;
+	sink.header = sink_header;
 	sink.segment = sink_segment;
 	sink.error = sink_error;
 	sink.problem = sink_problem;
@@ -180,6 +190,7 @@ batch_decode(StoreBatch *batch, const ApmFormat *format)
 		StoreBody  *body = &batch->bodies[batch->current];
 		struct varlena *bytes;
 
+		body->sent_us = APM_MICROS_NULL;
 		if (body->refused)
 			continue;
 		if (body->is_null)
@@ -230,6 +241,7 @@ batch_run(StoreBody *bodies, int nbodies, const ApmFormat *format)
 	batch.nbodies = nbodies;
 	persist_check_projects(&batch);
 	batch_decode(&batch, format);
+	adjust_times(&batch);
 	persist_check_partitions(&batch);
 	identity_claim(&batch);
 	persist_rows(&batch);

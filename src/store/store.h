@@ -33,6 +33,7 @@ typedef struct StoreBody
 {
 	int32		project_id;
 	TimestampTz received_at;
+	int64		sent_us;		/* sender's clock, APM_MICROS_NULL: unknown */
 	bool		is_null;
 	bool		refused;		/* nothing of it may be stored */
 	struct varlena *bytes;		/* as given, maybe toasted */
@@ -101,6 +102,9 @@ extern void identity_claim(StoreBatch *batch);
 extern void persist_check_projects(StoreBatch *batch);
 extern void persist_check_partitions(StoreBatch *batch);
 extern void persist_rows(StoreBatch *batch);
+
+/* End of a segment in Unix microseconds: its own, or of the last of its spans. */
+extern int64 store_segment_end_us(const StoreSegment *s);
 extern void persist_outcomes(StoreBatch *batch);
 
 /* partition.c */
