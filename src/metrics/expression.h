@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "metrics/grammar.h"
 
 /* A metric in SQL; all strings are palloc'd, NULL where there is none. */
