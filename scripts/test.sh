@@ -71,7 +71,7 @@ run_units() {
   local program status
   compgen -G "$tree/test/unit/*_test.c" >/dev/null || return 0
   status=0
-  step "compiling the unit tests" "$log/unit" in_tree 600 make -j2 unit-programs || status=$?
+  step "compiling the unit tests" "$log/unit" in_tree 900 make -s -j2 unit-programs || status=$?
   [ $status = 0 ] || fail "unit tests compile"
   for program in "$tree"/test/unit/bin/*; do
     [ -x "$program" ] || continue
@@ -132,7 +132,7 @@ run_tap() {
 names() { (cd "$tree" && for f in $1; do [ ! -f "$f" ] || { f=${f##*/}; printf '%s\n' "${f%.*}"; }; done); }
 
 prepare "$log/apt" "${PACKAGES[@]}" || stop_here "packages"
-install -d -o postgres -m 700 "$work/socket"
+install -d -o postgres -m 700 "$work/socket" "$work/data"
 copy_tree "$tree"
 find_shared
 build "$tree" "$log/build" || stop_here "build"
