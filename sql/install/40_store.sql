@@ -119,7 +119,7 @@ BEGIN
     RETURN made;
   END IF;
   IF (SELECT count(*) FROM pg_inherits WHERE inhparent = parent)
-       >= current_setting('pg_apm.max_partitions')::int THEN
+       >= coalesce(current_setting('pg_apm.max_partitions', true), '4000')::int THEN
     RETURN NULL;
   END IF;
 
