@@ -181,7 +181,7 @@ static void
 decode(const uint8_t *data, size_t size, bool strict, Tally *tally)
 {
 	ApmDecodeOptions options = {strict, 128};
-	ApmSink		sink = {tally, on_segment, on_error, on_problem};
+	ApmSink		sink = {.arg = tally, .segment = on_segment, .error = on_error, .problem = on_problem};
 	uint8		event_id[16];
 
 	memset(tally, 0, sizeof(*tally));

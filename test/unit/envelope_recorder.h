@@ -145,7 +145,7 @@ static void
 decode_bytes(Recorder *rec, const char *body, size_t len, bool strict)
 {
 	ApmDecodeOptions options = {strict, 128};
-	ApmSink		sink = {rec, record_segment, record_error, record_problem};
+	ApmSink		sink = {.arg = rec, .segment = record_segment, .error = record_error, .problem = record_problem};
 	char	   *copy = palloc(len);
 	uint8		event_id[16];
 
