@@ -102,7 +102,7 @@ regress() {
   done
   if [ $status != 0 ]; then
     [ -n "$bad" ] || fail "$kind (exit $status)"
-    tail -n 15 "$log/$kind"
+    [ -n "$bad" ] || tail -n 15 "$log/$kind"
     [ ! -f "$tree/regression.diffs" ] || head -n 400 "$tree/regression.diffs"
   fi
 }
