@@ -51,9 +51,7 @@ find_shared() {
   fi
   if [ -n "$shared" ] && ! as_postgres test -r "$shared/data/envelopes/index.tsv"; then
     mkdir "$work/shared"
-    cp -R "$shared/data" "$work/shared/"
-    [ ! -d "$shared/tools" ] || cp -R "$shared/tools" "$work/shared/"
-    chmod -R a+rX "$work/shared"
+    tar -C "$shared" --mode=u+w,a+rX -cf - data $([ ! -d "$shared/tools" ] || echo tools) | tar -C "$work/shared" --no-same-owner -xf -
     shared=$work/shared
   fi
 }
@@ -102,7 +100,7 @@ regress() {
   done
   if [ $status != 0 ]; then
     [ -n "$bad" ] || fail "$kind (exit $status)"
-    tail -n 15 "$log/$kind"
+    [ -n "$bad" ] || tail -n 15 "$log/$kind"
     [ ! -f "$tree/regression.diffs" ] || head -n 400 "$tree/regression.diffs"
   fi
 }
