@@ -174,6 +174,10 @@ AS $$
 DECLARE
   finished boolean := new_status <> 'in_progress';
 BEGIN
+  IF EXISTS (SELECT FROM apm.check_ins c
+              WHERE c.project_id = new_project AND c.check_in_id = new_id AND c.monitor <> new_monitor) THEN
+    RETURN 'superseded';
+  END IF;
   PERFORM _apm.store_monitor(new_project, new_monitor, config, at);
   IF new_id IS NULL AND finished THEN
     SELECT c.check_in_id INTO new_id FROM apm.check_ins c
@@ -195,7 +199,7 @@ BEGIN
   IF FOUND THEN
     RETURN NULL;
   END IF;
-  RETURN (SELECT CASE WHEN c.status = new_status AND c.monitor = new_monitor THEN 'duplicate' ELSE 'superseded' END
+  RETURN (SELECT CASE WHEN c.status = new_status THEN 'duplicate' ELSE 'superseded' END
             FROM apm.check_ins c WHERE c.project_id = new_project AND c.check_in_id = new_id);
 END
 $$;
@@ -250,7 +254,9 @@ AS $$
             FROM apm.monitors m
            CROSS JOIN LATERAL (SELECT coalesce(m.margin_minutes, 1) * interval '1 minute' AS margin,
                                       coalesce(m.runtime_minutes, 30) * interval '1 minute' AS runtime) g
-            LEFT JOIN LATERAL (SELECT DISTINCT ON (c.environment) c.environment, c.started_at, c.status, c.duration_ms
+            LEFT JOIN LATERAL (SELECT DISTINCT ON (c.environment) c.environment, c.started_at,
+                                      CASE WHEN c.finished_at > monitor_status.at THEN 'in_progress' ELSE c.status END AS status,
+                                      CASE WHEN c.finished_at <= monitor_status.at THEN c.duration_ms END AS duration_ms
                                  FROM apm.check_ins c
                                 WHERE c.project_id = m.project_id AND c.monitor = m.slug AND c.started_at <= monitor_status.at
                                   AND (monitor_status.environment IS NULL OR c.environment = monitor_status.environment)
@@ -258,7 +264,7 @@ AS $$
             LEFT JOIN LATERAL (SELECT c.status
                                  FROM apm.check_ins c
                                 WHERE c.project_id = m.project_id AND c.monitor = m.slug AND c.status <> 'in_progress'
-                                  AND c.environment IS NOT DISTINCT FROM l.environment AND c.started_at <= monitor_status.at
+                                  AND c.environment IS NOT DISTINCT FROM l.environment AND c.finished_at <= monitor_status.at
                                 ORDER BY c.started_at DESC, c.check_in_id LIMIT 1) f ON true
            CROSS JOIN LATERAL (SELECT CASE m.schedule_type
                                         WHEN 'interval' THEN coalesce(l.started_at, m.created_at) + m.period
@@ -268,7 +274,7 @@ AS $$
              AND (monitor_status.slug IS NULL OR m.slug = monitor_status.slug)) x
    ORDER BY x.project_id, x.slug, x.environment
 $$;
-COMMENT ON FUNCTION apm.monitor_status(integer, text, text, timestamptz) IS 'State of scheduled jobs by environment: the last check-in, when the next was or is expected, whether it is late (within its margin), missed (beyond it), whether the last run failed or takes too long, and whether none ever came; durations in milliseconds. Example: SELECT monitor, state, expected_at FROM apm.monitor_status() WHERE state <> ''ok''';
+COMMENT ON FUNCTION apm.monitor_status(integer, text, text, timestamptz) IS 'State of scheduled jobs by environment: the last check-in, when the next was or is expected, whether it is late (within its margin), missed (beyond it), whether the last run failed or takes too long, and whether none ever came, as of a moment; durations in milliseconds. Example: SELECT monitor, state, expected_at FROM apm.monitor_status() WHERE state <> ''ok''';
 
 CREATE FUNCTION apm.format_sentry_store(internal) RETURNS internal
   AS 'MODULE_PATHNAME', 'format_sentry_store' LANGUAGE C IMMUTABLE PARALLEL SAFE;

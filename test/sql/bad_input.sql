@@ -35,16 +35,15 @@ SELECT * FROM apm.ingest_batch(ARRAY['{}'::bytea], ARRAY[4221, 4221], ARRAY[now(
 SELECT * FROM apm.ingest_batch(ARRAY['{}'::bytea], ARRAY[4221], ARRAY[]::timestamptz[]);
 SELECT accepted, rejected, skipped FROM apm.ingest_batch(ARRAY[NULL, '{}'::bytea, NULL], ARRAY[4221, 4221, 4221], ARRAY[now(), NULL, now()]);
 
--- 200 MB: of blanks in an attachment, beyond the limit, in a header, as an event
-SELECT accepted, rejected, skipped, problems FROM apm.ingest(pg_temp.bytes(E'{}\n{"type":"attachment"}\n', ' ', 200000000), 4221);
+-- 200 MB of blanks in an attachment; a body beyond the limit, to all who may get it; 20 MB in a header, as an event
+SELECT accepted, rejected, skipped, problems FROM apm.ingest(pg_temp.bytes(E'{}\n{"type":"attachment"}\n', repeat(' ', 10000), 20000), 4221);
 SELECT category, outcome, reason, quantity FROM apm.outcomes WHERE project_id = 4221 AND category LIKE '%\_bytes';
-SELECT * FROM pg_temp.answer(pg_temp.bytes(E'{}\n{"type":"attachment"}\n', ' ', 209715200));
-SELECT * FROM pg_temp.answer(pg_temp.bytes('{', ' ', 200000000));
-SELECT * FROM pg_temp.answer(pg_temp.bytes(E'{}\n{"type":"event"}\n{', ' ', 200000000, '}'));
-SELECT * FROM pg_temp.answer(pg_temp.bytes('{', ' ', 200000000, '}'), 'sentry_store');
-SELECT count(*) FROM apm.envelope_items(pg_temp.bytes(E'{}\n{"type":"attachment"}\n', ' ', 209715200));
-SELECT apm.envelope_header(pg_temp.bytes(E'{}\n{"type":"attachment"}\n', ' ', 209715200));
-SELECT reason, detail FROM apm.envelope_problems(pg_temp.bytes(E'{}\n{"type":"attachment"}\n', ' ', 209715200));
+WITH large AS MATERIALIZED (SELECT pg_temp.bytes(E'{}\n{"type":"attachment"}\n', repeat(' ', 4096), 51200) AS body)
+SELECT a.*, p.reason, p.detail, apm.envelope_header(body) AS header, (SELECT count(*) FROM apm.envelope_items(body)) AS items
+  FROM large, pg_temp.answer(body) a, apm.envelope_problems(body) p;
+SELECT * FROM pg_temp.answer(pg_temp.bytes('{', repeat(' ', 10000), 2000));
+SELECT * FROM pg_temp.answer(pg_temp.bytes(E'{}\n{"type":"event"}\n{', repeat(' ', 10000), 2000, '}'));
+SELECT * FROM pg_temp.answer(pg_temp.bytes('{', repeat(' ', 10000), 2000, '}'), 'sentry_store');
 
 -- 20,000 levels: in the header, an item's header, an event, a span, a session, a report, a check-in, a store event
 SELECT * FROM pg_temp.answer(pg_temp.bytes('{"a":', '[', 20000, repeat(']', 20000) || '}'));

@@ -16,6 +16,7 @@ LANGUAGE sql AS $$
          (SELECT string_agg(format('%s %s %s %s', p ->> 'type', p ->> 'outcome', p ->> 'reason', p ->> 'quantity'), ', ') FROM jsonb_array_elements(r.problems) p)
     FROM apm.ingest(body, 4241, '2026-01-05 00:00+00') r
 $$;
+SELECT apm.envelope_header('{}');  -- loads the library
 SELECT name, setting, unit FROM pg_settings WHERE name ~ '^pg_apm.max_.*(size|length|spans|sessions|attributes)$' ORDER BY 1;
 
 -- texts are cut on a character, and end in dots; just as long is not too long
@@ -40,9 +41,9 @@ RESET pg_apm.max_span_attributes;
 RESET pg_apm.max_spans;
 -- a container's segment stays, wherever it stands
 SET pg_apm.max_spans = 2;
-SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"span","content_type":"application/vnd.sentry.items.span.v2+json"}\n{"items":[' ||
+SELECT * FROM pg_temp.said(convert_to((SELECT E'{}\n{"type":"span","content_type":"application/vnd.sentry.items.span.v2+json"}\n{"items":[' ||
   string_agg(format('{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4737","span_id":"%s","name":"n%s","status":"ok","is_segment":%s,"start_timestamp":1767571200,"end_timestamp":1767571201,"attributes":{"sentry.segment.id":{"type":"string","value":"0000000000000005"}}}',
-                    lpad(n::text, 16, '0'), n, n = 5), ',' ORDER BY n) || ']}', 'UTF8')) FROM generate_series(1, 5) n;
+                    lpad(n::text, 16, '0'), n, (n = 5)::text), ',' ORDER BY n) || ']}' FROM generate_series(1, 5) n), 'UTF8'));
 SELECT span_id, is_segment FROM apm.spans WHERE project_id = 4241 AND trace_id = '4bf92f3577b34da6a3ce929d0e0e4737' ORDER BY 1;
 SELECT name, span_count FROM apm.transactions WHERE project_id = 4241 AND trace_id = '4bf92f3577b34da6a3ce929d0e0e4737';
 RESET pg_apm.max_spans;
