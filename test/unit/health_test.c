@@ -270,7 +270,7 @@ limits(void)
 		{"anything", offsetof(ApmDecodeOptions, max_attachment_size)}
 	};
 	ApmDecodeOptions options;
-	char		body[200];
+	char		body[500];
 	size_t		i;
 
 	for (i = 0; i < lengthof(sizes); i++)
