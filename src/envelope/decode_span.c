@@ -17,7 +17,8 @@ static const struct
 	[SPAN_SPAN_ID] = {"span_span_id", "span lacks a valid span id"},
 	[SPAN_NAME] = {"span_name", "span lacks a name"},
 	[SPAN_STATUS] = {"span_status", "span lacks a status"},
-	[SPAN_TOO_MANY] = {"span_too_many", "item has more spans than can be held"}
+	[SPAN_TOO_MANY] = {"span_too_many", "item has more spans than can be held"},
+	[SPAN_TOO_LARGE] = {"span_too_large", "span is larger than pg_apm.max_span_size"}
 };
 
 const char *

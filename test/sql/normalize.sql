@@ -32,9 +32,9 @@ SELECT t.name, t.end_time AT TIME ZONE 'UTC' AS end_time, t.duration_ms, s.start
  WHERE t.project_id = 4201 AND NOT s.is_segment ORDER BY t.event_id = md5('normalize1')::uuid DESC, t.name;
 
 -- names: the counted one in the transaction, the sent one in the segment span
-SELECT DISTINCT (pg_temp.store(pg_temp.tx(20 + i::int, 1767614398, NULL, n, src))).accepted
-  FROM (VALUES ('/users/1234/orders', 'url'), ('/users/1234', 'route'), ('/x/4bf92f3577b34da6a3ce929d0e0e4736', 'url'), ('/1234', 'url'), ('/u/1', 'url'))
-       WITH ORDINALITY v (n, src, i);
+SELECT DISTINCT (pg_temp.store(pg_temp.tx(20 + i, 1767614398, NULL, n, src))).accepted
+  FROM (VALUES (1, '/users/1234/orders', 'url'), (2, '/users/1234', 'route'), (3, '/x/4bf92f3577b34da6a3ce929d0e0e4736', 'url'),
+               (4, '/1234', 'url'), (5, '/u/1', 'url')) v (i, n, src);
 SELECT t.name, t.source, s.description AS sent
   FROM apm.transactions t JOIN apm.spans s USING (project_id, trace_id)
  WHERE t.project_id = 4201 AND s.is_segment AND t.name LIKE '/%' ORDER BY s.description, t.name;
