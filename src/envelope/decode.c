@@ -119,12 +119,22 @@ is_container(const EnvelopeItem *item)
 	return i == text.len || text.data[i] == ';' || text.data[i] == ' ';
 }
 
-/* Items of other types are passed by, and that is said. */
+/* Items of other types are passed by, and that is said; the sink may keep them raw. */
 static void
 skip_item(Decoder *d)
 {
 	size_t		i;
 
+	if (d->sink->item != NULL)
+	{
+		ApmItem		item;
+
+		item.ordinal = d->item.ordinal;
+		item.type = d->item_type;
+		item.header = d->item.header;
+		item.payload = str_slice(d->item.payload, d->item.payload + d->item.length);
+		d->sink->item(d->sink->arg, &item);
+	}
 	for (i = 0; i < lengthof(known_types); i++)
 		if (json_string_is(&d->item.type, known_types[i]))
 		{
@@ -155,6 +165,30 @@ decode_item(Decoder *d)
 		skip_item(d);
 }
 
+/* What the header says of the envelope itself. */
+static void
+hand_out_header(Decoder *d, ApmStr public_key)
+{
+	const EnvelopeFrame *frame = &d->frame;
+	ApmEnvelope envelope;
+	DecodeTime	sent;
+	ApmStr		text;
+
+	memset(&envelope, 0, sizeof(envelope));
+	envelope.has_event_id = frame->has_event_id;
+	memcpy(envelope.event_id, frame->event_id, 16);
+	envelope.sent_us = APM_MICROS_NULL;
+	if (frame->sent_at.data != NULL)
+	{
+		text = json_string_text(&frame->sent_at);
+		if (decode_rfc3339(text.data, text.len, &sent) && sent.us >= 0)
+			envelope.sent_us = sent.us;
+	}
+	envelope.project_id = d->project_id;
+	envelope.public_key = public_key;
+	d->sink->header(d->sink->arg, &envelope);
+}
+
 /*
  * What the header says about all items.  It has been checked as JSON, so
  * nothing here can fail but by saying nothing.
@@ -171,8 +205,11 @@ read_header(Decoder *d)
 	d->dsc_sample_rate = NAN;
 	if (frame->has_event_id)
 		decode_note_event_id(d, frame->event_id);
+	memset(&dsn, 0, sizeof(dsn));
 	if (frame->dsn.data != NULL && envelope_parse_dsn(json_string_text(&frame->dsn), &dsn))
 		d->project_id = dsn.project_id;
+	if (d->sink->header != NULL)
+		hand_out_header(d, d->project_id != 0 ? dsn.public_key : str_null());
 	if (frame->sdk.data != NULL)
 	{
 		json_reader_init(&r, frame->sdk.data, frame->sdk.len, frame->max_depth);
