@@ -124,7 +124,8 @@ run_tap() {
     status=0
     in_tree 600 make -s with_llvm=no installcheck REGRESS= ISOLATION= PROVE_TESTS="test/t/${file##*/}" >"$log/tap" 2>&1 || status=$?
     if [ $status != 0 ]; then
-      tail -n 60 "$log/tap"
+      grep -A 4 '^#   Failed test' "$log/tap" | cut -c1-300 | head -n 60 || true
+      tail -n 30 "$log/tap" | cut -c1-300
     elif grep -q 'skipped:' "$log/tap"; then
       say "        $(grep 'skipped:' "$log/tap")"
     fi
