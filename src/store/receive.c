@@ -255,6 +255,7 @@ sink_item(void *arg, const ApmItem *raw)
 	StoreBatch *batch = arg;
 	StoreRaw   *r;
 	ApmProblem	p;
+	int			item;
 
 	CHECK_FOR_INTERRUPTS();
 	if (!apm_keep_raw_items)
@@ -265,7 +266,8 @@ sink_item(void *arg, const ApmItem *raw)
 		p.reason = envelope_skip_reason(raw->type, &p.detail);
 		p.offset = -1;
 		p.quantity = 1;
-		batch->items[receive_item(batch, raw->ordinal)].skipped = true;
+		item = receive_item(batch, raw->ordinal);
+		batch->items[item].skipped = true;
 		store_add_problem(&batch->bodies[batch->current], &p)->bytes += raw->payload.len;
 		return;
 	}
