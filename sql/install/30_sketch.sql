@@ -66,7 +66,7 @@ COMMENT ON AGGREGATE apm.sketch_agg(value float8) IS 'Sketch of a group of value
 CREATE AGGREGATE apm.sketch_agg(value float8, weight float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 700,
+  SSPACE = 2000,
   FINALFUNC = _apm.sketch_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
@@ -77,7 +77,7 @@ COMMENT ON AGGREGATE apm.sketch_agg(value float8, weight float8) IS 'Sketch of a
 CREATE AGGREGATE apm.sketch_merge(sketch apm.sketch) (
   SFUNC = _apm.sketch_combine,
   STYPE = apm.sketch,
-  SSPACE = 700,
+  SSPACE = 1100,
   FINALFUNC = _apm.sketch_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
