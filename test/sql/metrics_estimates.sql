@@ -127,4 +127,21 @@ ROLLBACK TO s;
 SELECT apm.assert('p59(duration) < 3');
 ROLLBACK TO s;
 SELECT apm.assert(NULL);
+ROLLBACK TO s;
+-- the bound of the error is said where the value is not exact
+SELECT apm.assert('p95(duration) < 300', '2011-05-01', '2011-05-02', project_id => 4600, min_samples => 1500);
+ROLLBACK TO s;
+SELECT apm.assert('extrapolated_count() <> 3000', '2011-05-01', '2011-05-02');
+ROLLBACK TO s;
+UPDATE estimates_part SET weight = 4 WHERE duration_ms > 2000;
+SELECT apm.assert('extrapolated_count() < 6000', '2011-05-01', NULL);
+ROLLBACK TO s;
+-- no context of functions in the message; the states that programs look at
+\set SHOW_CONTEXT always
+SELECT apm.assert('max(duration) < 300', '2011-05-01', '2011-05-02');
+\set SHOW_CONTEXT never
+\echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+SELECT apm.assert('max(duration) < 300', '2011-05-01', '2011-05-02', op => 'nothing');
+\echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
