@@ -51,9 +51,7 @@ find_shared() {
   fi
   if [ -n "$shared" ] && ! as_postgres test -r "$shared/data/envelopes/index.tsv"; then
     mkdir "$work/shared"
-    cp -R "$shared/data" "$work/shared/"
-    [ ! -d "$shared/tools" ] || cp -R "$shared/tools" "$work/shared/"
-    chmod -R a+rX "$work/shared"
+    tar -C "$shared" --mode=u+w,a+rX -cf - data $([ ! -d "$shared/tools" ] || echo tools) | tar -C "$work/shared" --no-same-owner -xf -
     shared=$work/shared
   fi
 }
@@ -74,9 +72,14 @@ run_units() {
   step "compiling the unit tests" "$log/unit" in_tree 900 make -s -j2 unit-programs || status=$?
   [ $status = 0 ] || fail "unit tests compile"
   for program in "$tree"/test/unit/bin/*; do
-    [ -x "$program" ] || continue
+    [ -f "$program" ] || continue
     status=0
     in_tree 300 "$program" >"$log/unit.out" 2>&1 || status=$?
+    # Where tracing is forbidden, only the search for leaks is not possible.
+    if [ $status != 0 ] && grep -q 'LeakSanitizer has encountered a fatal error' "$log/unit.out"; then
+      status=0
+      in_tree 300 env ASAN_OPTIONS=detect_leaks=0 "$program" >"$log/unit.out" 2>&1 || status=$?
+    fi
     [ $status = 0 ] || tail -n 30 "$log/unit.out"
     result "unit ${program##*/}" $status
   done
@@ -102,7 +105,7 @@ regress() {
   done
   if [ $status != 0 ]; then
     [ -n "$bad" ] || fail "$kind (exit $status)"
-    tail -n 15 "$log/$kind"
+    [ -n "$bad" ] || tail -n 15 "$log/$kind"
     [ ! -f "$tree/regression.diffs" ] || head -n 400 "$tree/regression.diffs"
   fi
 }
@@ -121,7 +124,8 @@ run_tap() {
     status=0
     in_tree 600 make -s with_llvm=no installcheck REGRESS= ISOLATION= PROVE_TESTS="test/t/${file##*/}" >"$log/tap" 2>&1 || status=$?
     if [ $status != 0 ]; then
-      tail -n 60 "$log/tap"
+      grep -A 4 '^#   Failed test' "$log/tap" | cut -c1-300 | head -n 60 || true
+      tail -n 30 "$log/tap" | cut -c1-300
     elif grep -q 'skipped:' "$log/tap"; then
       say "        $(grep 'skipped:' "$log/tap")"
     fi

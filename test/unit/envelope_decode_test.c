@@ -485,6 +485,14 @@ other_items(void)
 {
 	EXPECT("{}\n{\"type\":\"session\"}\n{}\n{\"type\":\"quantum_flux\"}\nnot json\n{\"type\":\"\\u006cog\"}\n{}", true,
 		   "skipped 1 not_stored 1\nskipped 2 unknown_type 1\nskipped 3 not_stored 1\n");
+	CHECK(rec.item.ordinal == 3 && str_is(rec.item.type, "log") && str_is(rec.item.payload, "{}"));
+	CHECK(str_is(rec.item.header, "{\"type\":\"\\u006cog\"}"));
+	decode_text(&rec, "{\"sent_at\":\"2011-05-02T17:41:36Z\",\"dsn\":\"https://k@h.test/42\"}", true);
+	CHECK(rec.envelope.sent_us == INT64CONST(1304358096000000));
+	CHECK(rec.envelope.project_id == 42 && str_is(rec.envelope.public_key, "k") && !rec.envelope.has_event_id);
+	decode_text(&rec, "{\"sent_at\":\"junk\",\"dsn\":\"https://k@h.test/x\"}", true);
+	CHECK(rec.envelope.sent_us == APM_MICROS_NULL && rec.envelope.project_id == 0);
+	CHECK(rec.envelope.public_key.data == NULL);
 	EXPECT("{}", true, "skipped 0 empty_envelope 1\n");
 	EXPECT("", true, "rejected 0 empty_body 1\n");
 }
