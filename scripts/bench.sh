@@ -87,17 +87,24 @@ start_server() {
   ask "$(cat "$tree/test/bench/load.sql")"
 }
 
-# Peers come by apt and npm; without them their rows are skipped.
+# Peers come by apt and npm; without them their rows are skipped.  Packages of
+# extensions serve the packaged server alone, and nothing that is there is
+# upgraded for them.
 TDIGEST= HLL= DUCKDB=
 get_packages() {
-  local package
-  for package in postgresql-$PG_MAJOR-tdigest postgresql-$PG_MAJOR-hll nodejs npm; do
-    case $package in
-      nodejs | npm) ! command -v "${package%js}" >/dev/null || continue ;;
-      *-tdigest) [ ! -f "$("$PG_CONFIG" --sharedir)/extension/tdigest.control" ] || continue ;;
-      *-hll) [ ! -f "$("$PG_CONFIG" --sharedir)/extension/hll.control" ] || continue ;;
-    esac
-    install_packages "$log" "$package" || say "    cannot install $package: what needs it is skipped"
+  local extension missing=()
+  if [ "$BIN" = "/usr/lib/postgresql/$PG_MAJOR/bin" ]; then
+    for extension in tdigest hll; do
+      [ -f "$("$PG_CONFIG" --sharedir)/extension/$extension.control" ] || missing+=("postgresql-$PG_MAJOR-$extension")
+    done
+  fi
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
+  [ ${#missing[@]} = 0 ] && return
+  command -v apt-get >/dev/null && step "reading the package lists" "$log" apt-get update -q || true
+  for extension in "${missing[@]}"; do
+    step "installing $extension" "$log" apt-get install -y -q --no-install-recommends --no-upgrade --no-remove \
+      -o DPkg::Lock::Timeout=120 "$extension" || say "    what needs $extension is skipped"
   done
 }
 

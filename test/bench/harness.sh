@@ -97,7 +97,7 @@ median() {
 }
 
 # calc expression: by awk.
-calc() { awk "BEGIN {printf \"%.6g\", $1}"; }
+calc() { awk "BEGIN {printf(\"%.10g\", ($1))}"; }
 
 # ratio A B [column]: median of A by median of B.
 ratio() { calc "$(median "$1" "${3:-1}") / $(median "$2" "${3:-1}")"; }
@@ -115,8 +115,8 @@ row() {
   if [ -n "$target" ]; then
     bound=${target#* }
     case $target in
-      "≤ "*) reached=$(awk -v v="$value" -v b="$bound" 'BEGIN {print v <= b ? "yes" : "no"}') ;;
-      "≥ "*) reached=$(awk -v v="$value" -v b="$bound" 'BEGIN {print v >= b ? "yes" : "no"}') ;;
+      "≤ "*) reached=$(awk -v v="$value" -v b="$bound" 'BEGIN {print (v <= b) ? "yes" : "no"}') ;;
+      "≥ "*) reached=$(awk -v v="$value" -v b="$bound" 'BEGIN {print (v >= b) ? "yes" : "no"}') ;;
       *) die "row: no such target: $target" ;;
     esac
     target="$target$unit"
