@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 become_root "$@"
 
-home=${APM_DEMO_DIR:-/var/tmp/pg_apm_demo}
+home=$(realpath -ms "${APM_DEMO_DIR:-/var/tmp/pg_apm_demo}")
 data=$home/data socket=$home/socket log=$home/log
 database=pg_apm_demo
 cd /
@@ -20,7 +20,11 @@ check_home() {
 
 load_settings() {
   check_home
-  [ -f "$home/settings" ] || die "there is no demo here: make demo makes one"
+  if [ ! -s "$home/settings" ]; then
+    say "there is no demo in $home"
+    [ "$1" != demo-psql ] || die "make demo makes one"
+    exit 0
+  fi
   . "$home/settings"
   BIN=$("$PG_CONFIG" --bindir)
 }
@@ -120,9 +124,11 @@ wait_for() {
 
 demo() {
   check_home
-  mkdir -p "$home/tree"
+  [ ${#socket} -le 80 ] || die "the path $home is too long for a socket"
+  mkdir -p "$home"
   chmod 755 "$home"
   touch "$home/settings"
+  mkdir -p "$home/tree"
   : >"$log"
   prepare "$log" "${PACKAGES[@]}"
   stop_server
@@ -163,14 +169,14 @@ demo() {
 case ${1:-demo} in
   demo) demo ;;
   demo-psql)
-    load_settings
+    load_settings "$1"
     running || die "the server of the demo is not running: make demo starts it anew"
     run_psql -v ON_ERROR_STOP=0 -P pager=on -d "$database" ;;
   demo-stop)
-    load_settings
+    load_settings "$1"
     stop_server ;;
   demo-clean)
-    load_settings
+    load_settings "$1"
     stop_server
     rm -rf "$home"
     say "$home is removed" ;;

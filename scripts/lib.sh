@@ -136,10 +136,10 @@ prepare() {
     die "the user postgres cannot run $BIN/postgres: is a folder above it closed to others?"
 }
 
-# The environment is made anew: what is set for the caller's own server
+# The environment is made anew (LANG: the TAP modules unset LC_ALL): what is set for the caller's own server
 # (PGHOST, PGDATABASE, …) must not reach ours.
 as_postgres() {
-  (cd / && exec runuser -u postgres -- env -i PATH="${BIN:+$BIN:}$PATH" LC_ALL=C.UTF-8 HOME=/var/tmp TZ=UTC "$@")
+  (cd / && exec runuser -u postgres -- env -i PATH="${BIN:+$BIN:}$PATH" LANG=C.UTF-8 LC_ALL=C.UTF-8 HOME=/var/tmp TZ=UTC "$@")
 }
 
 # copy_tree to: the checkout without what is built; objects that are there stay,

@@ -23,6 +23,10 @@ int			apm_max_json_depth = 128;
 bool		apm_auto_create_projects = true;
 int			apm_seen_horizon_minutes = 24 * 60;
 int			apm_max_partitions = 4000;
+bool		apm_correct_clock_drift = true;
+bool		apm_normalize_names = true;
+int			apm_max_past_seconds = 0;
+int			apm_max_future_seconds = 0;
 char	   *apm_databases = NULL;
 int			apm_worker_interval_ms = 10000;
 
@@ -131,11 +135,21 @@ _PG_init(void)
 							   "A list of names; \"*\" means all, an empty list none.",
 							   &apm_databases, "*",
 							   PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
+	DefineCustomBoolVariable("pg_apm.correct_clock_drift",
+							 "Corrects times of senders whose clock is off by 55 minutes or more.",
+							 "The difference of arrival and the sender's time of sending is added to every time.",
+							 &apm_correct_clock_drift, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pg_apm.keep_raw_items",
 							 "Keeps items that are not decoded in apm.raw_items.",
 							 "When off, they are counted in apm.outcomes with their bytes.",
 							 &apm_keep_raw_items, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.max_future",
+							"What ends later than this after its arrival is moved to its arrival.",
+							"0 turns this off.",
+							&apm_max_future_seconds, 0, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.max_json_depth",
 							"Deepest nesting of JSON that is accepted in payloads.",
 							NULL,
@@ -146,6 +160,16 @@ _PG_init(void)
 							"Data for a further day is refused and counted in apm.outcomes.",
 							&apm_max_partitions, 4000, 1, 100000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.max_past",
+							"What ended earlier than this before its arrival is moved to its arrival.",
+							"0 turns this off.",
+							&apm_max_past_seconds, 0, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_apm.normalize_names",
+							 "Stars ids in transaction names that are URLs.",
+							 "The name as sent stays in the description of the segment span.",
+							 &apm_normalize_names, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.seen_horizon",
 							"How long a repeated event or span is recognized.",
 							NULL,

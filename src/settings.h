@@ -18,6 +18,10 @@ extern int	apm_max_json_depth;
 extern bool apm_auto_create_projects;
 extern int	apm_seen_horizon_minutes;
 extern int	apm_max_partitions;
+extern bool apm_correct_clock_drift;
+extern bool apm_normalize_names;
+extern int	apm_max_past_seconds;
+extern int	apm_max_future_seconds;
 extern char *apm_databases;
 extern int	apm_worker_interval_ms;
 

@@ -35,6 +35,10 @@ CREATE FUNCTION apm.marked_count(hll apm.hll) RETURNS bigint
   AS 'MODULE_PATHNAME', 'hll_marked_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION apm.marked_count(apm.hll) IS 'Number of distinct values marked at least once, a count; 0 for one made without marks. Example: SELECT apm.marked_count(apm.hll_agg(user_key, duration_ms > 1200)) FROM apm.transactions';
 
+CREATE FUNCTION apm.standard_error(hll apm.hll) RETURNS float8
+  AS 'MODULE_PATHNAME', 'hll_standard_error' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION apm.standard_error(apm.hll) IS 'Relative standard error of the counts of this set, a ratio: 0 where they are exact, else 0.0081. Example: SELECT apm.standard_error(apm.hll_agg(user_key)) FROM apm.transactions';
+
 -- Not STRICT: else the first input would itself be the state.
 CREATE FUNCTION _apm.hll_accum(apm.hll, text) RETURNS apm.hll
   AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;

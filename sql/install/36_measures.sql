@@ -60,6 +60,25 @@ CREATE AGGREGATE apm.failure_rate(status apm.span_status, weight float8) (
 );
 COMMENT ON AGGREGATE apm.failure_rate(apm.span_status, float8) IS 'Failure rate of sampled rows, each standing for its weight (in steps of 0.001, NULL is 1), a ratio from 0 to 1; NULL if the weights add up to 0. Example: SELECT name, apm.failure_rate(status, weight) FROM apm.transactions GROUP BY name';
 
+CREATE FUNCTION _apm.failure_accum(bigint[], apm.span_status, float8, apm.span_status[]) RETURNS bigint[]
+  AS 'MODULE_PATHNAME', 'failure_accum_weighted' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _apm.failure_accum(bigint[], apm.span_status, apm.span_status[]) RETURNS bigint[]
+  AS 'MODULE_PATHNAME', 'failure_accum_listed' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE apm.failure_rate(status apm.span_status, weight float8, failing apm.span_status[]) (
+  SFUNC = _apm.failure_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.failure_rate(apm.span_status, float8, apm.span_status[]) IS 'Share of rows whose status is one of a list (NULL: all but ok, cancelled and unknown), each standing for its weight (NULL is 1), a ratio from 0 to 1; a row without status counts among all and is no failure; NULL if there is no row. Example: SELECT name, apm.failure_rate(status, NULL, ''{internal_error,unavailable}'') FROM apm.transactions GROUP BY name';
+
+CREATE AGGREGATE apm.failure_count(status apm.span_status, failing apm.span_status[]) (
+  SFUNC = _apm.failure_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_hits_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE apm.failure_count(apm.span_status, apm.span_status[]) IS 'Number of rows whose status is one of a list (NULL: all but ok, cancelled and unknown), a count; NULL if there is no row. Example: SELECT name, apm.failure_count(status, ''{internal_error,unavailable}'') FROM apm.transactions GROUP BY name';
+
 CREATE FUNCTION _apm.apdex_accum(bigint[], float8, float8, float8) RETURNS bigint[]
   AS 'MODULE_PATHNAME', 'apdex_accum_weighted' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 
@@ -122,6 +141,14 @@ COMMENT ON FUNCTION apm.misery(apm.hll) IS 'User misery of a stored set of users
 CREATE FUNCTION apm.misery_score(miserable bigint, users bigint, alpha float8 DEFAULT 5.8875, beta float8 DEFAULT 111.8625) RETURNS float8
   AS 'MODULE_PATHNAME', 'misery_score_scalar' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION apm.misery_score(bigint, bigint, float8, float8) IS 'User misery from two counts, (miserable + alpha) / (users + alpha + beta), a ratio from 0 to 1; NULL without users. Example: SELECT apm.misery_score(10, 100)';
+
+-- The state itself, for what else is asked of it.
+CREATE AGGREGATE _apm.misery_agg(user_key text, duration_ms float8, threshold_ms float8) (
+  SFUNC = _apm.misery_accum, STYPE = apm.hll, SSPACE = 2048,
+  FINALFUNC = _apm.hll_final, FINALFUNC_MODIFY = READ_ONLY,
+  COMBINEFUNC = _apm.hll_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE _apm.misery_agg(text, float8, float8) IS 'Users, the miserable ones marked. Example: SELECT apm.standard_error(_apm.misery_agg(user_key, duration_ms, 300)) FROM apm.transactions';
 
 CREATE AGGREGATE apm.user_misery(user_key text, duration_ms float8) (
   SFUNC = _apm.misery_accum, STYPE = apm.hll, SSPACE = 2048,

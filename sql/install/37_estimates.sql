@@ -141,13 +141,39 @@ CREATE FUNCTION apm.threshold_value(project_id integer, transaction_name text, d
   AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION apm.threshold_value(integer, text, float8, jsonb) IS 'What the threshold in force is compared with, in milliseconds: the duration, or lcp where apm.thresholds says so. Example: SELECT apm.apdex(apm.threshold_value(project_id, name, duration_ms, measurements), apm.threshold_ms(project_id, name)) FROM apm.transactions';
 
+-- --- failures --------------------------------------------------------------
+
+CREATE TABLE apm.failure_rules (
+  project_id integer CHECK (project_id > 0),
+  failing    apm.span_status[] NOT NULL CHECK (array_position(failing, NULL) IS NULL),
+  UNIQUE NULLS NOT DISTINCT (project_id)
+);
+COMMENT ON TABLE apm.failure_rules IS 'Which statuses count as failures, by project; NULL in project_id means every project without a row of its own; without any row it is all but ok, cancelled and unknown. Read by failure_rate() and failure_count() in metric expressions and by apm.endpoints; changes count for old data, too. Example: INSERT INTO apm.failure_rules VALUES (1, ''{internal_error,unavailable,deadline_exceeded}'')';
+SELECT pg_catalog.pg_extension_config_dump('apm.failure_rules', '');
+
+CREATE FUNCTION apm.is_failure(project_id integer, status apm.span_status) RETURNS boolean
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION apm.is_failure(integer, apm.span_status) IS 'Whether a status counts as a failure in a project, by apm.failure_rules; false without a status. Example: SELECT name, apm.share(apm.is_failure(project_id, status)) FROM apm.transactions GROUP BY name';
+
 -- --- assertions ------------------------------------------------------------
 
-CREATE FUNCTION apm.assert(assertion text,
-    since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
-    project_id integer DEFAULT NULL, transaction_name text DEFAULT NULL, op text DEFAULT NULL,
-    environment text DEFAULT NULL, release text DEFAULT NULL, min_samples bigint DEFAULT 1)
-  RETURNS float8
+CREATE TYPE _apm.measured_assertion AS (
+  assertion   text,
+  metric      text,
+  comparison  text,
+  wanted      float8,
+  value       float8,
+  bound       float8,
+  samples     bigint,
+  min_samples bigint,
+  holds       boolean,
+  period      text,
+  example     text
+);
+COMMENT ON TYPE _apm.measured_assertion IS 'What apm.assert measured';
+
+CREATE FUNCTION _apm.measure_assertion(assertion text, since timestamptz, until timestamptz, project_id integer,
+    transaction_name text, op text, environment text, release text, min_samples bigint) RETURNS _apm.measured_assertion
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
@@ -155,38 +181,47 @@ DECLARE
   a record;
   m record;
   p record;
-  holds boolean;
-  example text;
+  r _apm.measured_assertion;
 BEGIN
   IF assertion IS NULL THEN
     RAISE EXCEPTION 'assertion must not be NULL' USING ERRCODE = 'null_value_not_allowed';
   END IF;
   a := _apm.assertion_parse(assertion);
-  p := _apm.metric_parse(a.metric, extract(epoch FROM until - since)::float8);
+  p := _apm.metric_parse(a.metric, _apm.window_seconds(since, until));
   m := apm.metric_value(a.metric, since, until, project_id, transaction_name, op, environment, release);
-  IF m.samples < min_samples THEN
-    RAISE EXCEPTION 'assertion "%" has % samples, fewer than %', assertion, m.samples, min_samples
-      USING ERRCODE = 'no_data_found',
-            DETAIL = format('The window is from %s to %s.', coalesce(since::text, 'the beginning'), coalesce(until::text, 'the end')),
-            HINT = 'Widen the window, check the filters, or lower min_samples.';
+  r.assertion := assertion;
+  r.metric := p.canonical;
+  r.comparison := a.comparison;
+  r.wanted := a.bound;
+  r.value := m.value;
+  r.bound := m.bound;
+  r.samples := m.samples;
+  r.min_samples := min_samples;
+  r.period := format('[%s, %s)', coalesce(since::text, '-infinity'), coalesce(until::text, 'infinity'));
+  EXECUTE format('SELECT $1 %s $2', a.comparison) INTO r.holds USING m.value, a.bound;
+  IF NOT r.holds THEN
+    -- One of the slowest, of those that failed if failures are in question.
+    EXECUTE format('SELECT t.trace_id::text FROM apm.transactions t WHERE %s ORDER BY %s t.duration_ms DESC, t.trace_id::text LIMIT 1',
+                   _apm.transaction_filter(since, until, project_id, transaction_name, op, environment, release),
+                   CASE WHEN p.name LIKE '%failure%' THEN 'apm.is_failure(t.project_id, t.status) DESC,' END)
+      INTO r.example
+      USING since, until, project_id, transaction_name, op, environment, release;
   END IF;
-  EXECUTE format('SELECT $1 %s $2', a.comparison) INTO holds USING m.value, a.bound;
-  IF holds THEN
-    RETURN m.value;
-  END IF;
-  IF m.value IS NULL THEN
-    RAISE EXCEPTION 'assertion "%" has no value', assertion USING ERRCODE = 'no_data_found';
-  END IF;
-  -- One of the slowest, of those that failed if failures are in question.
-  EXECUTE format('SELECT t.trace_id::text FROM apm.transactions t WHERE %s ORDER BY %s t.duration_ms DESC, t.trace_id::text LIMIT 1',
-                 _apm.transaction_filter(since, until, project_id, transaction_name, op, environment, release),
-                 CASE WHEN p.name LIKE 'failure%' THEN '(t.status IN (''ok'', ''cancelled'', ''unknown'')) IS NOT FALSE,' END)
-    INTO example
-    USING since, until, project_id, transaction_name, op, environment, release;
-  RAISE EXCEPTION 'assertion failed: % is %, not % %', p.canonical, m.value, a.comparison, a.bound
-    USING ERRCODE = 'check_violation',
-          DETAIL = format('Measured on %s transactions%s.', m.samples, ', for example trace ' || example),
-          HINT = format('SELECT * FROM apm.trace(%L) shows that trace.', example);
+  RETURN r;
 END
 $$;
-COMMENT ON FUNCTION apm.assert(text, timestamptz, timestamptz, integer, text, text, text, text, bigint) IS 'The value of a metric, in its unit, if the comparison holds; else an error with value, bound and an example trace, and an error too below min_samples. Example: SELECT apm.assert(''p95(duration) < 300'', now() - interval ''10 minutes'', transaction_name => ''POST /api/checkout'')';
+COMMENT ON FUNCTION _apm.measure_assertion(text, timestamptz, timestamptz, integer, text, text, text, text, bigint) IS 'Measures what an assertion is about. Example: SELECT * FROM _apm.measure_assertion(''count() > 0'', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1)';
+
+CREATE FUNCTION _apm.assertion_verdict(measured _apm.measured_assertion) RETURNS float8
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.assertion_verdict(_apm.measured_assertion) IS 'The value if the assertion holds, else an error. Example: SELECT _apm.assertion_verdict(_apm.measure_assertion(''count() > 0'', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1))';
+
+CREATE FUNCTION apm.assert(assertion text,
+    since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
+    project_id integer DEFAULT NULL, transaction_name text DEFAULT NULL, op text DEFAULT NULL,
+    environment text DEFAULT NULL, release text DEFAULT NULL, min_samples bigint DEFAULT 1)
+  RETURNS float8
+  LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN _apm.assertion_verdict(_apm.measure_assertion(assertion, since, until, project_id, transaction_name, op,
+                                                       environment, release, min_samples));
+COMMENT ON FUNCTION apm.assert(text, timestamptz, timestamptz, integer, text, text, text, text, bigint) IS 'The value of a metric, in its unit, if the comparison holds; else an error (check_violation) with the value, the bound of its error and an example trace; an error, too (no_data_found), below min_samples. Example: SELECT apm.assert(''p95(duration) < 300'', now() - interval ''10 minutes'', transaction_name => ''POST /api/checkout'', min_samples => 500)';

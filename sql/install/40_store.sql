@@ -105,8 +105,8 @@ DECLARE
   made      oid;
   columns   text;
 BEGIN
-  IF day < '2010-01-01' THEN
-    part := table_name || '_past'; low := 'MINVALUE'; high := quote_literal('2010-01-01 00:00:00+00');
+  IF day < '1970-01-01' THEN
+    part := table_name || '_past'; low := 'MINVALUE'; high := quote_literal('1970-01-01 00:00:00+00');
   ELSIF day >= '2100-01-01' THEN
     part := table_name || '_future'; low := quote_literal('2100-01-01 00:00:00+00'); high := 'MAXVALUE';
   ELSE
@@ -119,7 +119,7 @@ BEGIN
     RETURN made;
   END IF;
   IF (SELECT count(*) FROM pg_inherits WHERE inhparent = parent)
-       >= current_setting('pg_apm.max_partitions')::int THEN
+       >= coalesce(current_setting('pg_apm.max_partitions', true), '4000')::int THEN
     RETURN NULL;
   END IF;
 

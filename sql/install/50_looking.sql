@@ -15,7 +15,7 @@ BEGIN ATOMIC
   SELECT t.project_id, t.name, t.op, count(*),
          count(*) * 60 / nullif(extract(epoch FROM endpoints.until - endpoints.since)::float8, 0),
          apm.p50(t.duration_ms), apm.p75(t.duration_ms), apm.p95(t.duration_ms), apm.p99(t.duration_ms),
-         avg(t.duration_ms), apm.failure_rate(t.status), apm.apdex(m.val, m.threshold),
+         avg(t.duration_ms), apm.share(apm.is_failure(t.project_id, t.status)), apm.apdex(m.val, m.threshold),
          apm.count_unique(t.user_key), apm.count_miserable(t.user_key, m.val, m.threshold),
          apm.user_misery(t.user_key, m.val, m.threshold), sum(t.duration_ms)
     FROM apm.transactions t
@@ -34,7 +34,7 @@ BEGIN ATOMIC
    ORDER BY sum(t.duration_ms) DESC, t.project_id, t.name, t.op
    LIMIT endpoints.max_rows;
 END;
-COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, rates, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
+COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, the failure rate by apm.failure_rules, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
 
 CREATE FUNCTION apm.timeseries(metric text DEFAULT 'count()',
     since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),

@@ -36,4 +36,4 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION apm.ingest(bytea, integer, timestamptz, text) TO apm_writer;
 GRANT EXECUTE ON FUNCTION apm.ingest_batch(bytea[], integer[], timestamptz[], text) TO apm_writer;
-GRANT INSERT, UPDATE, DELETE ON apm.metrics, apm.thresholds TO apm_admin;
+GRANT INSERT, UPDATE, DELETE ON apm.metrics, apm.thresholds, apm.failure_rules TO apm_admin;

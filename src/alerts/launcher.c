@@ -373,10 +373,34 @@ stop_worker(Oid dboid)
 	alerts_unlock();
 }
 
+/* Says that max_worker_processes is too low: in worker_status, at times in the log. */
+static void
+complain_no_slot(const Known *known, int index, TimestampTz now)
+{
+	static TimestampTz last_complaint = 0;
+
+	if (index >= 0)
+	{
+		WorkerSlot *slot = &alerts_shared->slots[index];
+
+		alerts_lock(LW_EXCLUSIVE);
+		strlcpy(slot->last_error, "out of background worker slots: increase max_worker_processes",
+				WORKER_ERROR_LEN);
+		slot->last_error_at = now;
+		alerts_unlock();
+	}
+	if (!TimestampDifferenceExceeds(last_complaint, now, ABSENT_RECHECK_MS))
+		return;
+	last_complaint = now;
+	ereport(LOG,
+			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			errmsg("out of background worker slots for the pg_apm worker of database \"%s\"", known->name),
+			errhint("Increase max_worker_processes, or name fewer databases in pg_apm.databases."));
+}
+
 static void
 start_worker(Known *known, TimestampTz now)
 {
-	static TimestampTz last_complaint = 0;
 	BackgroundWorker worker;
 	MemoryContext old;
 	int			index;
@@ -413,18 +437,9 @@ start_worker(Known *known, TimestampTz now)
 		known->started_at = now;
 		return;
 	}
-	if (index >= 0)
-		release_slot(known->dboid);
 	known->handle = NULL;
 	known->next_start = TimestampTzPlusMilliseconds(now, NO_WORKER_RECHECK_MS);
-	if (TimestampDifferenceExceeds(last_complaint, now, ABSENT_RECHECK_MS))
-	{
-		last_complaint = now;
-		ereport(LOG,
-				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				errmsg("out of background worker slots for the pg_apm worker of database \"%s\"", known->name),
-				errhint("Increase max_worker_processes, or name fewer databases in pg_apm.databases."));
-	}
+	complain_no_slot(known, index, now);
 }
 
 /*

@@ -24,12 +24,23 @@
 AlertsShared *alerts_shared = NULL;
 static LWLock *shared_lock = NULL;
 
-/* Every worker is a background worker, so there cannot be more than those. */
+/*
+ * There cannot be more workers than background workers; some slots more are
+ * for databases that wait for one, so that worker_status can say so there.
+ */
+#define WAITING_SLOTS 128
+
+static int
+count_slots(void)
+{
+	return max_worker_processes + WAITING_SLOTS;
+}
+
 static Size
 shared_size(void)
 {
 	return add_size(offsetof(AlertsShared, slots),
-					mul_size(max_worker_processes, sizeof(WorkerSlot)));
+					mul_size(count_slots(), sizeof(WorkerSlot)));
 }
 
 void
@@ -49,7 +60,7 @@ alerts_attach_shmem(void)
 	if (!found)
 	{
 		memset(alerts_shared, 0, shared_size());
-		alerts_shared->nslots = max_worker_processes;
+		alerts_shared->nslots = count_slots();
 	}
 	shared_lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
 	LWLockRelease(AddinShmemInitLock);

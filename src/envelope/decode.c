@@ -235,7 +235,8 @@ emit_header(Decoder *d, const EnvelopeDsn *dsn)
 	memcpy(envelope.event_id, d->frame.event_id, 16);
 	envelope.sent_us = d->sent_us;
 	envelope.project_id = d->project_id;
-	envelope.public_key = dsn->public_key;
+	if (d->project_id != 0)		/* else it is no DSN */
+		envelope.public_key = dsn->public_key;
 	d->sink->header(d->sink->arg, &envelope);
 }
 

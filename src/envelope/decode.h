@@ -300,9 +300,7 @@ typedef struct EventPayload
 
 	/* "key":value of all that has no column of its own, for errors */
 	bool		want_rest;
-	ApmStr	   *rest;
-	int32		nrest;
-	int32		rest_cap;
+	DecodeBuf	rest;
 } EventPayload;
 
 /* More spans than this in one item would be too much for one allocation. */

@@ -14,6 +14,7 @@
 #include "utils/array.h"
 
 #include "compat.h"
+#include "metrics/rules.h"
 #include "metrics/scores.h"
 #include "metrics/threshold.h"
 #include "metrics/weight.h"
@@ -33,9 +34,6 @@
 
 /* Weighted states count thousandths, so that they add up in any order. */
 #define WEIGHT_UNITS 1000
-
-/* Status codes 0 to 2, ok, cancelled and unknown, are no failures. */
-#define FAILURE_FIRST_CODE 3
 
 /* The counters of an array that has exactly n of them. */
 static int64 *
@@ -193,28 +191,44 @@ share_add(FunctionCallInfo fcinfo, bool counts, bool hit)
 	return share_add_units(fcinfo, counts, hit);
 }
 
-/*
- * Is the label of apm.span_status at an argument a failure?  The oids of the
- * three that are none are kept for the length of the query.
- */
-static bool
-is_failure(FunctionCallInfo fcinfo, int arg)
+/* What a call site remembers: the last list of statuses and its mask. */
+typedef struct FailingList
 {
-	Oid		   *fine = fcinfo->flinfo->fn_extra;
-	Oid			label = PG_GETARG_OID(arg);
-	int			code;
+	ArrayType  *list;
+	uint32		mask;
+} FailingList;
 
-	if (fine == NULL)
+/* The statuses that the list at an argument names; those of the default for NULL. */
+static uint32
+mask_argument(FunctionCallInfo fcinfo, int arg)
+{
+	FailingList *known = fcinfo->flinfo->fn_extra;
+	ArrayType  *list;
+
+	if (PG_ARGISNULL(arg))
+		return FAILURE_DEFAULT_MASK;
+	list = PG_GETARG_ARRAYTYPE_P(arg);
+	if (known == NULL)
+		known = fcinfo->flinfo->fn_extra =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(FailingList));
+	if (known->list == NULL || VARSIZE(known->list) != VARSIZE(list) ||
+		memcmp(known->list, list, VARSIZE(list)) != 0)
 	{
-		fine = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, FAILURE_FIRST_CODE * sizeof(Oid));
-		for (code = 0; code < FAILURE_FIRST_CODE; code++)
-			fine[code] = types_status_oid(code);
-		fcinfo->flinfo->fn_extra = fine;
+		known->mask = failure_mask(list);
+		if (known->list != NULL)
+			pfree(known->list);
+		known->list = NULL;
+		known->list = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE(list));
+		memcpy(known->list, list, VARSIZE(list));
 	}
-	for (code = 0; code < FAILURE_FIRST_CODE; code++)
-		if (label == fine[code])
-			return false;
-	return true;
+	return known->mask;
+}
+
+/* Is the status at argument 1 one of the mask? NULL counts as none. */
+static bool
+is_among(FunctionCallInfo fcinfo, uint32 mask)
+{
+	return !PG_ARGISNULL(1) && ((mask >> types_status_code(PG_GETARG_OID(1))) & 1) != 0;
 }
 
 /*
@@ -225,16 +239,25 @@ PG_FUNCTION_INFO_V1(failure_accum);
 Datum
 failure_accum(PG_FUNCTION_ARGS)
 {
-	return share_add(fcinfo, true, !PG_ARGISNULL(1) && is_failure(fcinfo, 1));
+	return share_add(fcinfo, true, is_among(fcinfo, FAILURE_DEFAULT_MASK));
 }
 
-/* Transition of failure_rate(status, weight). */
+/* Transition of failure_count(status, failing). */
+PG_FUNCTION_INFO_V1(failure_accum_listed);
+Datum
+failure_accum_listed(PG_FUNCTION_ARGS)
+{
+	return share_add(fcinfo, true, is_among(fcinfo, mask_argument(fcinfo, 2)));
+}
+
+/* Transition of failure_rate(status, weight [, failing]). */
 PG_FUNCTION_INFO_V1(failure_accum_weighted);
 Datum
 failure_accum_weighted(PG_FUNCTION_ARGS)
 {
-	return share_add_units(fcinfo, weight_units(fcinfo, 2),
-						   !PG_ARGISNULL(1) && is_failure(fcinfo, 1));
+	uint32		mask = PG_NARGS() > 3 ? mask_argument(fcinfo, 3) : FAILURE_DEFAULT_MASK;
+
+	return share_add_units(fcinfo, weight_units(fcinfo, 2), is_among(fcinfo, mask));
 }
 
 /* Transition of trace_status_rate(status, wanted): a row without status counts. */

@@ -32,6 +32,7 @@ typedef struct MetricDef
 	char	   *samples;
 	char	   *rollup;
 	char	   *unit;
+	char	   *bound;
 	bool		has_empty;
 	double		empty;
 } MetricDef;
@@ -576,7 +577,7 @@ load_definition(const Resolver *r, MetricDef *def)
 
 	SPI_connect();
 	values[0] = PointerGetDatum(cstring_to_text_with_len(r->call.name.data, r->call.name.len));
-	if (SPI_execute_with_args("SELECT arguments, expression, samples, rollup, unit, empty_value"
+	if (SPI_execute_with_args("SELECT arguments, expression, samples, rollup, unit, empty_value, bound"
 							  " FROM apm.metrics WHERE name OPERATOR(pg_catalog.=) $1",
 							  1, types, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read apm.metrics");
@@ -590,6 +591,7 @@ load_definition(const Resolver *r, MetricDef *def)
 	def->rollup = spi_text(tuple, desc, 4, keep);
 	def->unit = spi_text(tuple, desc, 5, keep);
 	empty = SPI_getbinval(tuple, desc, 6, &isnull);
+	def->bound = spi_text(tuple, desc, 7, keep);
 	def->has_empty = !isnull;
 	def->empty = isnull ? 0 : DatumGetFloat8(empty);
 	SPI_finish();
@@ -705,6 +707,8 @@ metric_to_sql(const char *text, int len, double seconds, const char *window_sql)
 							 result->expression, quote_number(def.empty));
 	result->samples = psprintf("(%s)::pg_catalog.int8", expand_template(&r, def.samples));
 	result->rollup = expand_template(&r, def.rollup);
+	result->bound = def.bound == NULL ? NULL :
+		psprintf("(%s)::pg_catalog.float8", expand_template(&r, def.bound));
 	result->has_empty = def.has_empty;
 	result->empty = def.empty;
 	result->unit = def.unit;

@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "metrics/grammar.h"
 
 /* A metric in SQL; all strings are palloc'd, NULL where there is none. */
@@ -18,6 +19,7 @@ typedef struct MetricSql
 	char	   *value;			/* aggregate of type float8 over rows of alias t */
 	char	   *samples;		/* aggregate of type bigint: rows that have a value */
 	char	   *rollup;			/* aggregate over rollup rows, or NULL */
+	char	   *bound;			/* aggregate of type float8: value plus or minus; or NULL */
 	bool		has_empty;
 	double		empty;			/* the value without any row */
 	char	   *unit;

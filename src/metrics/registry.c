@@ -32,8 +32,8 @@ Datum
 metric_parse(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
-	Datum		values[8];
-	bool		nulls[8];
+	Datum		values[9];
+	bool		nulls[9];
 	text	   *metric;
 	MetricSql  *sql;
 
@@ -56,6 +56,7 @@ metric_parse(PG_FUNCTION_ARGS)
 	nulls[5] = !sql->has_empty;
 	values[6] = text_or_null(sql->unit, &nulls[6]);
 	values[7] = text_or_null(sql->expression, &nulls[7]);
+	values[8] = text_or_null(sql->bound, &nulls[8]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 

@@ -14,11 +14,10 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "metrics/measurement.h"
+#include "metrics/rules.h"
 #include "metrics/threshold.h"
 #include "sketch/hll.h"
 
@@ -46,9 +45,7 @@ typedef struct Remembered
 
 typedef struct ThresholdCache
 {
-	uint64		completions;	/* of the snapshot the rules were read in */
-	CommandId	command;
-	MemoryContext context;
+	RuleCache	head;
 	int			nrules;
 	ThresholdRule *rules;
 	Remembered *remembered;
@@ -107,8 +104,9 @@ read_rule(HeapTuple tuple, TupleDesc desc, ThresholdRule *rule, MemoryContext ke
 }
 
 static void
-load_rules(ThresholdCache *cache)
+load_rules(RuleCache *head)
 {
+	ThresholdCache *cache = (ThresholdCache *) head;
 	uint64		i;
 
 	SPI_connect();
@@ -119,44 +117,13 @@ load_rules(ThresholdCache *cache)
 				" pg_catalog.length(transaction_pattern) DESC,"
 				" transaction_pattern COLLATE \"C\"", true, 0);
 	cache->nrules = SPI_processed;
-	cache->rules = MemoryContextAllocZero(cache->context,
+	cache->rules = MemoryContextAllocZero(head->context,
 										  Max(1, cache->nrules) * sizeof(ThresholdRule));
 	for (i = 0; i < SPI_processed; i++)
 		read_rule(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &cache->rules[i],
-				  cache->context);
+				  head->context);
 	SPI_finish();
-	cache->remembered = MemoryContextAllocZero(cache->context, REMEMBERED * sizeof(Remembered));
-}
-
-/*
- * The cache of this call site, read again when other changes have become
- * visible: call sites inside PL/pgSQL live longer than a statement.
- */
-static ThresholdCache *
-cache_of(FunctionCallInfo fcinfo)
-{
-	ThresholdCache *cache = fcinfo->flinfo->fn_extra;
-	Snapshot	snapshot = GetActiveSnapshot();
-
-	if (cache == NULL)
-	{
-		cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ThresholdCache));
-		cache->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "apm thresholds",
-											   ALLOCSET_SMALL_SIZES);
-	}
-	else if (cache->completions == snapshot->snapXactCompletionCount &&
-			 cache->command == snapshot->curcid)
-		return cache;
-	else
-	{
-		MemoryContextReset(cache->context);
-		fcinfo->flinfo->fn_extra = NULL;
-	}
-	load_rules(cache);
-	cache->completions = snapshot->snapXactCompletionCount;
-	cache->command = snapshot->curcid;
-	fcinfo->flinfo->fn_extra = cache;
-	return cache;
+	cache->remembered = MemoryContextAllocZero(head->context, REMEMBERED * sizeof(Remembered));
 }
 
 static int
@@ -179,7 +146,7 @@ find_rule(const ThresholdCache *cache, int32 project_id, const char *name, int l
 static const ThresholdRule *
 rule_for(FunctionCallInfo fcinfo)
 {
-	ThresholdCache *cache = cache_of(fcinfo);
+	ThresholdCache *cache = (ThresholdCache *) rule_cache_of(fcinfo, sizeof(ThresholdCache), load_rules);
 	int32		project_id = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
 	text	   *value = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
 	const char *name = value ? VARDATA_ANY(value) : "";
@@ -195,7 +162,7 @@ rule_for(FunctionCallInfo fcinfo)
 		if (slot->used)
 			pfree(slot->name);
 		slot->used = false;
-		slot->name = MemoryContextAlloc(cache->context, len + 1);
+		slot->name = MemoryContextAlloc(cache->head.context, len + 1);
 		memcpy(slot->name, name, len);
 		slot->name_len = len;
 		slot->project_id = project_id;

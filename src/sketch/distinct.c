@@ -262,3 +262,18 @@ hll_marked_count(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64((int64) rint(distinct_count_of(PG_GETARG_DATUM(0), true)));
 }
+
+/* apm.standard_error(hll): 0 where the count is exact. */
+PG_FUNCTION_INFO_V1(hll_standard_error);
+Datum
+hll_standard_error(PG_FUNCTION_ARGS)
+{
+	const HllWork *work;
+	struct varlena *block = open_hll(PG_GETARG_DATUM(0), &work);
+	HllView		view;
+
+	if (work == NULL)
+		check_view(block, VARSIZE(block), &view, ERRCODE_DATA_CORRUPTED);
+	PG_RETURN_FLOAT8((work ? work->form == HLL_WORK_SET : view.form == HLL_SET) ? 0 :
+					 HLL_STANDARD_ERROR);
+}

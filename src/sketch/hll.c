@@ -254,9 +254,14 @@ hll_is_work(const void *block, size_t size)
 {
 	const HllWork *work = block;
 
-	return size >= sizeof(HllWork) && work->version == HLL_VERSION &&
-		(work->form == HLL_WORK_SET || work->form == HLL_WORK_DENSE) &&
-		size == hll_work_size(work);
+	if (size < sizeof(HllWork) || work->version != HLL_VERSION || work->marked > 1)
+		return false;
+	if (work->form == HLL_WORK_SET ?
+		work->capacity == 0 || (work->capacity & (work->capacity - 1)) != 0 ||
+		work->count >= work->capacity :
+		work->form != HLL_WORK_DENSE || work->capacity != 0)
+		return false;
+	return size == hll_work_size(work);
 }
 
 /* The slot of a key: its own, or the free one where it belongs. */
@@ -530,7 +535,7 @@ hll_compact(const HllWork *work, size_t *size)
 		uint32		n = 0;
 		uint32		i;
 
-		for (i = 0; i < work->capacity; i++)
+		for (i = 0; i < work->capacity && n < work->count; i++)
 			if (work->slots[i] != 0)
 				entries[n++] = work->slots[i];
 		qsort(entries, n, sizeof(uint64), compare_entries);

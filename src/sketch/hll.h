@@ -34,6 +34,7 @@
 #define HLL_BITS		14
 #define HLL_REGISTERS	(1 << HLL_BITS)
 #define HLL_MAX_RANK	(64 - HLL_BITS + 1)
+#define HLL_STANDARD_ERROR 0.0081	/* 1.04 / sqrt(HLL_REGISTERS), relative */
 #define HLL_HEADER		8
 #define HLL_VERSION		1
 

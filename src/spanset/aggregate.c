@@ -115,30 +115,46 @@ working_add(Working *w, ApmSpan *span)
 	return w;
 }
 
-/* Spans whose strings point into the state. */
+/*
+ * Spans whose strings point into the state.  Nobody but this file writes such
+ * bytes; a damaged page must not crash the server, though.
+ */
 static ApmSpan *
 working_spans(const Working *w)
 {
-	ApmSpan    *spans = MemoryContextAllocHuge(CurrentMemoryContext,
-											   (Size) Max(w->count, 1) * sizeof(ApmSpan));
+	ApmSpan    *spans = NULL;
 	const char *p = w->data;
+	size_t		left = w->used;
 	uint32		k;
 	int			i;
 
-	for (k = 0; k < w->count; k++)
+	if (left <= VARSIZE(w) - WORKING_HEADER && w->count <= left / sizeof(ApmSpan))
+		spans = MemoryContextAllocHuge(CurrentMemoryContext,
+									   (Size) Max(w->count, 1) * sizeof(ApmSpan));
+	for (k = 0; spans != NULL && k < w->count; k++)
 	{
 		ApmStr	   *s[SPAN_STRINGS];
+		size_t		size = sizeof(ApmSpan);
 
-		memcpy(&spans[k], p, sizeof(ApmSpan));
-		p += sizeof(ApmSpan);
+		if (left < size)
+			break;
+		memcpy(&spans[k], p, size);
 		span_strings(&spans[k], s);
 		for (i = 0; i < SPAN_STRINGS; i++)
+		{
 			if (s[i]->data != NULL)
-			{
-				s[i]->data = p;
-				p += s[i]->len;
-			}
+				s[i]->data = p + size;
+			size += s[i]->len;
+		}
+		if (left < size)
+			break;
+		p += size;
+		left -= size;
 	}
+	if (spans == NULL || k < w->count || left > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("state of apm.spanset_agg is damaged")));
 	return spans;
 }
 

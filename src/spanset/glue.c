@@ -132,12 +132,14 @@ Datum
 spanset_datum(const ApmSpan *spans, int n)
 {
 	size_t		len;
-	uint8	   *value = spanset_pack(spans, n, VARHDRSZ, &len);
+	uint8	   *value;
 
-	if (len > MaxAllocSize)
+	if (n > SPANSET_MAX_SPANS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many spans for one apm.spanset")));
+				 errmsg("too many spans for one apm.spanset"),
+				 errdetail("It holds at most %d.", SPANSET_MAX_SPANS)));
+	value = spanset_pack(spans, n, VARHDRSZ, &len);
 	SET_VARSIZE(value, len);
 	return PointerGetDatum(value);
 }

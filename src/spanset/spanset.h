@@ -8,8 +8,11 @@
 #include "shim.h"
 #include "plugin/pg_apm_plugin.h"
 
+/* More spans than this are refused in one value, so that it can be read within memory. */
+#define SPANSET_MAX_SPANS	(1 << 22)
+
 /*
- * Packs n spans (n >= 0) into a palloc'd block and returns it; *len is its
+ * Packs n spans (0 <= n <= SPANSET_MAX_SPANS) into a palloc'd block and returns it; *len is its
  * size.  The first headroom bytes are left for the caller's header (VARHDRSZ
  * for a datum) and counted in *len.  Every field of every span comes back
  * equal from the reader, and in the same order.

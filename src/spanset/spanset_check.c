@@ -11,6 +11,9 @@
 /* The earliest timestamptz, in microseconds since 1970. */
 #define MIN_START_US	INT64CONST(-210866803200000000)
 
+/* Durations from here on are refused, as they are when a row of apm.span is read. */
+#define END_DURATION_US INT64CONST(4000000000000000000)
+
 /* Longest string that a text datum holds. */
 #define MAX_STRING		(UINT32_C(0x3fffffff) - 64)
 
@@ -69,7 +72,7 @@ check_json(ApmStr s)
 		return "attributes are too long";
 	json_reader_init(&r, s.data, s.len, CHECK_MAX_DEPTH);
 	if (!json_reader_skip(&r) || !json_reader_finish(&r))
-		return "attributes are not JSON";
+		return "attributes are not JSON or nested too deeply";
 	return NULL;
 }
 
@@ -87,9 +90,11 @@ check_fields(const ApmSpan *span)
 		return "a status is unknown";
 	if (span->start_us < MIN_START_US)
 		return "a start time is out of range";
-	if (span->duration_us < 0 || span->duration_us > INT64_MAX - Max(span->start_us, 0))
+	if (span->duration_us < 0 || span->duration_us >= END_DURATION_US ||
+		span->duration_us > INT64_MAX - Max(span->start_us, 0))
 		return "a duration is out of range";
-	if (span->self_time_us < 0 && span->self_time_us != APM_MICROS_NULL)
+	if (span->self_time_us != APM_MICROS_NULL &&
+		(span->self_time_us < 0 || span->self_time_us >= END_DURATION_US))
 		return "a self time is out of range";
 	return NULL;
 }

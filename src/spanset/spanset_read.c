@@ -576,7 +576,7 @@ in_header(In *in, const uint8 *data, size_t available, size_t len)
 	if (*in->pos++ != SPANSET_VERSION)
 		return "its version is unknown";
 	n = in_varint(in);
-	if (in->error == NULL && (n > (len - (in->pos - data)) / 8 || n > INT32_MAX))
+	if (in->error == NULL && (n > (len - (in->pos - data)) / 8 || n > SPANSET_MAX_SPANS))
 		in_fail(in, "it is too short for the number of spans it claims");
 	in->n = n;
 	return in->error;

@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "plugin/registry.h"
 #include "settings.h"
+#include "store/adjust.h"
 #include "store/store.h"
 
 #define RESULT_COLUMNS 5
@@ -83,6 +84,7 @@ batch_run(StoreBody *bodies, int nbodies, const ApmFormat *format)
 	batch.nbodies = nbodies;
 	persist_check_projects(&batch);
 	batch_decode(&batch, format);
+	adjust_times(&batch);
 	limits_apply(&batch);
 	persist_check_partitions(&batch);
 	identity_claim(&batch);

@@ -522,11 +522,3 @@ normalize_name(ApmStr name)
 		return name;
 	return normalize_buffer_str(&out);
 }
-
-bool
-normalize_name_wanted(ApmStr name, ApmStr source)
-{
-	if (source.data == NULL)
-		return name.data != NULL && memchr(name.data, '/', name.len) != NULL;
-	return str_is(source, "url") || str_is(source, "sanitized");
-}

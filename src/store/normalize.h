@@ -61,7 +61,4 @@ extern ApmStr normalize_description(ApmStr op, ApmStr category, ApmStr descripti
  */
 extern ApmStr normalize_name(ApmStr name);
 
-/* Shall normalize_name() be applied, by the name's source? */
-extern bool normalize_name_wanted(ApmStr name, ApmStr source);
-
 #endif							/* PG_APM_NORMALIZE_H */

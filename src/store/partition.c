@@ -16,7 +16,7 @@
 #include "store/store.h"
 
 /* Days outside of this range share one partition at either end. */
-#define FIRST_DAY	(date2j(2010, 1, 1) - POSTGRES_EPOCH_JDATE)
+#define FIRST_DAY	(date2j(1970, 1, 1) - POSTGRES_EPOCH_JDATE)
 #define LAST_DAY	(date2j(2100, 1, 1) - POSTGRES_EPOCH_JDATE)
 
 static const char *const table_names[] = {"transactions", "span_batches", "errors"};

@@ -18,9 +18,9 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "envelope/envelope.h"
 #include "settings.h"
 #include "spanset/spanset.h"
+#include "store/adjust.h"
 #include "store/cut.h"
 #include "store/enrich.h"
 #include "store/statement.h"
@@ -30,8 +30,8 @@
 #include "types/types.h"
 
 /* End of a segment: its own, or of the last of its spans. */
-static int64
-segment_end_us(const StoreSegment *s)
+int64
+store_segment_end_us(const StoreSegment *s)
 {
 	int64		end = INT64_MIN;
 	int			i;
@@ -80,7 +80,7 @@ persist_check_partitions(StoreBatch *batch)
 
 		if (s->segment.nspans == 0)
 			continue;
-		end = types_timestamp(segment_end_us(s));
+		end = types_timestamp(store_segment_end_us(s));
 		if (partition_ensure(STORE_SPAN_BATCHES, end) &&
 			(s->segment.transaction == NULL || partition_ensure(STORE_TRANSACTIONS, end)))
 			continue;
@@ -205,25 +205,12 @@ batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
 	values[1] = PointerGetDatum(s->segment.trace_id);
 	values[2] = SpanIdGetDatum(s->segment.segment_id);
 	nulls[2] = (s->segment.segment_id == 0);
-	values[3] = TimestampTzGetDatum(types_timestamp(segment_end_us(s)));
+	values[3] = TimestampTzGetDatum(types_timestamp(store_segment_end_us(s)));
 	set_text(values, nulls, 4, s->segment.transaction_name);
 	set_text(values, nulls, 5, s->segment.environment);
 	set_text(values, nulls, 6, s->segment.release);
 	values[7] = PointerGetDatum(packed);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
-/* Attributes of the segment span itself. */
-static ApmStr
-root_attributes(const StoreSegment *s)
-{
-	static const ApmStr none = {NULL, 0};
-	int			i;
-
-	for (i = 0; i < s->segment.nspans; i++)
-		if (s->segment.spans[i].span_id == s->transaction.span_id)
-			return s->segment.spans[i].attributes;
-	return none;
 }
 
 static void
@@ -253,7 +240,7 @@ persist_segments(StoreBatch *batch)
 			continue;
 		if (s->segment.transaction != NULL)
 		{
-			s->transaction.name = envelope_better_name(&s->transaction, root_attributes(s));
+			adjust_name(s);
 			if (cut_text(&s->transaction.name, apm_cut_limits.name))
 				store_note(body, APM_OUTCOME_REPAIRED, batch->items[s->item].ordinal,
 						   "transaction", "cut", "A text longer than its limit was cut.", 1);

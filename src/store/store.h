@@ -35,12 +35,12 @@ typedef struct StoreBody
 {
 	int32		project_id;
 	TimestampTz received_at;
+	int64		sent_us;		/* sender's clock, APM_MICROS_NULL: unknown */
 	bool		is_null;
 	bool		refused;		/* nothing of it may be stored */
 	struct varlena *bytes;		/* as given, maybe toasted */
 	bool		has_event_id;
 	uint8		event_id[16];
-	int64		sent_us;		/* by its header; APM_MICROS_NULL: unknown */
 	int32		accepted;		/* items of which something was stored */
 	int32		rejected;		/* items refused; a body that is no envelope counts as one */
 	int32		skipped;		/* items not stored by choice, or stored before */
@@ -172,6 +172,9 @@ extern void identity_claim(StoreBatch *batch);
 extern void persist_check_projects(StoreBatch *batch);
 extern void persist_check_partitions(StoreBatch *batch);
 extern void persist_rows(StoreBatch *batch);
+
+/* End of a segment in Unix microseconds: its own, or of the last of its spans. */
+extern int64 store_segment_end_us(const StoreSegment *s);
 extern void persist_outcomes(StoreBatch *batch);
 extern StoreBody *persist_item_body(StoreBatch *batch, int item);
 extern void persist_add_outcome(OutcomeList *list, int32 project_id, const char *category,

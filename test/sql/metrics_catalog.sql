@@ -29,6 +29,6 @@ SELECT coalesce(m.name, r.name) AS metric_differs, m.arguments, r.arguments, m.u
 
 -- a metric without any transaction has the value that its row says
 CREATE FUNCTION pg_temp.value_of(metric text, OUT value float8, OUT samples bigint) LANGUAGE sql AS $$
-  SELECT * FROM apm.metric_value(metric, '1999-06-01', '1999-06-02', project_id => -1) $$;
+  SELECT * FROM apm.metric_value(metric, '2011-06-01', '2011-06-02', project_id => -1) $$;
 SELECT m.name AS wrong_of_nothing, v.* FROM apm.metrics m, LATERAL pg_temp.value_of(_apm.metric_example(m.name, m.arguments)) v
  WHERE m.builtin AND (v.value IS DISTINCT FROM m.empty_value OR v.samples <> 0);

@@ -70,10 +70,10 @@ INSERT INTO apm.thresholds VALUES (4600, NULL, DEFAULT, 500), (4600, 'GET /*', D
 SELECT p, n, apm.threshold_ms(p, n) FROM (VALUES (4600, 'POST /'), (4600, 'GET /'), (4600, 'GET /report/2'), (4600, 'GET /report/1'), (4600, '/page/x'), (4601, 'GET /report/1'),
   (4601, 'POST /'), (4601, 'xaxb'), (4601, 'xaxbx'), (4601, 'ab'), (4600, NULL), (NULL, 'GET /x')) t (p, n);
 SELECT apm.threshold_value(4600, '/page/x', 10, '{"lcp": {"value": 2600}}') AS lcp, apm.threshold_value(4600, '/page/x', 10, '{}') IS NULL AS no_lcp, apm.threshold_value(4600, 'GET /', 10, '{"lcp": 1}') AS duration;
-CREATE TABLE estimates_part PARTITION OF apm.transactions FOR VALUES FROM ('1999-05-01') TO ('1999-05-02');
+CREATE TABLE estimates_part PARTITION OF apm.transactions FOR VALUES FROM ('2011-05-01') TO ('2011-05-02');
 INSERT INTO apm.transactions (project_id, trace_id, span_id, name, op, status, start_time, end_time, duration_ms, user_key, measurements)
   SELECT p, lpad(to_hex(i), 32, '0')::apm.trace_id, lpad(to_hex(i), 16, '0')::apm.span_id, n, 'http.server', CASE WHEN i % 50 = 0 THEN 'internal_error' ELSE 'ok' END::apm.span_status,
-         '1999-05-01 12:00+00', '1999-05-01 12:00+00', i, 'id:' || i % 97, jsonb_build_object('lcp', i * 3)
+         '2011-05-01 12:00+00', '2011-05-01 12:00+00', i, 'id:' || i % 97, jsonb_build_object('lcp', i * 3)
     FROM generate_series(1, 3000) i, LATERAL (SELECT 4600 + i % 2, (ARRAY['GET /', 'GET /report/2', 'GET /report/1', '/page/x', 'POST /'])[1 + i % 5]) x (p, n);
 CREATE TEMP TABLE truth ON COMMIT DROP AS
   SELECT project_id, name, count(*) AS n, (count(*) FILTER (WHERE v <= t) + count(*) FILTER (WHERE v > t AND v <= 4 * t) / 2.0)::float8 / count(*) AS apdex,
@@ -83,9 +83,9 @@ CREATE TEMP TABLE truth ON COMMIT DROP AS
                       ELSE CASE name WHEN 'GET /' THEN 600 WHEN 'GET /report/2' THEN 2000 WHEN 'GET /report/1' THEN 3000 WHEN '/page/x' THEN 2500 ELSE 500 END END AS t
             FROM estimates_part e) x GROUP BY project_id, name;
 SELECT count(*) AS endpoints, count(*) FILTER (WHERE abs(e.apdex - t.apdex) < 1e-12) AS apdex, count(*) FILTER (WHERE e.miserable_users = t.miserable) AS miserable
-  FROM apm.endpoints('1999-05-01', '1999-05-02') e JOIN truth t ON t.project_id = e.project_id AND t.name = e.transaction_name;
-SELECT abs(m.value - (SELECT sum(apdex * n) / sum(n) FROM truth)) < 1e-12 AS apdex, m.samples FROM apm.metric_value('apdex()', '1999-05-01', '1999-05-02') m;
-SELECT m.value AS apdex_300, m.value = (SELECT apm.apdex(duration_ms, 300) FROM estimates_part) AS of_durations FROM apm.metric_value('apdex(300)', '1999-05-01', '1999-05-02') m;
+  FROM apm.endpoints('2011-05-01', '2011-05-02') e JOIN truth t ON t.project_id = e.project_id AND t.name = e.transaction_name;
+SELECT abs(m.value - (SELECT sum(apdex * n) / sum(n) FROM truth)) < 1e-12 AS apdex, m.samples FROM apm.metric_value('apdex()', '2011-05-01', '2011-05-02') m;
+SELECT m.value AS apdex_300, m.value = (SELECT apm.apdex(duration_ms, 300) FROM estimates_part) AS of_durations FROM apm.metric_value('apdex(300)', '2011-05-01', '2011-05-02') m;
 -- a change counts at once, also inside one function
 CREATE FUNCTION pg_temp.before_and_after(OUT before float8, OUT after float8, OUT gone float8) LANGUAGE plpgsql AS $$
 BEGIN
@@ -106,25 +106,42 @@ INSERT INTO apm.thresholds VALUES (4601, NULL, DEFAULT, 0);
 ROLLBACK TO s;
 
 -- assertions
-SELECT apm.assert('p50(duration) < 2000', '1999-05-01', '1999-05-02') BETWEEN 1485 AND 1516 AS holds;
-SELECT apm.assert('count() = 300', '1999-05-01', '1999-05-02', 4600, 'GET /', 'http.server');
-SELECT apm.assert('failure_rate() <= 2%', '1999-05-01', '1999-05-02');
-SELECT apm.assert('max(duration) < 300', '1999-05-01', '1999-05-02', project_id => 4600);
+SELECT apm.assert('p50(duration) < 2000', '2011-05-01', '2011-05-02') BETWEEN 1485 AND 1516 AS holds;
+SELECT apm.assert('count() = 300', '2011-05-01', '2011-05-02', 4600, 'GET /', 'http.server');
+SELECT apm.assert('failure_rate() <= 2%', '2011-05-01', '2011-05-02');
+SELECT apm.assert('max(duration) < 300', '2011-05-01', '2011-05-02', project_id => 4600);
 ROLLBACK TO s;
-SELECT apm.assert('failure_rate() < 1%', '1999-05-01', '1999-05-02', transaction_name => 'GET /');
+SELECT apm.assert('failure_rate() < 1%', '2011-05-01', '2011-05-02', transaction_name => 'GET /');
 ROLLBACK TO s;
-SELECT apm.assert('apdex(300) > 0.99', '1999-05-01', '1999-05-02');
+SELECT apm.assert('apdex(300) > 0.99', '2011-05-01', '2011-05-02');
 ROLLBACK TO s;
-SELECT apm.assert('p95(duration) < 300', '1999-05-01', '1999-05-02', environment => 'nowhere');
+SELECT apm.assert('p95(duration) < 300', '2011-05-01', '2011-05-02', environment => 'nowhere');
 ROLLBACK TO s;
-SELECT apm.assert('count() < 5000', '1999-05-01', '1999-05-02', min_samples => 5000);
+SELECT apm.assert('count() < 5000', '2011-05-01', '2011-05-02', min_samples => 5000);
 ROLLBACK TO s;
-SELECT apm.assert('count() = 0', '1999-05-01', '1999-05-02', project_id => -1, min_samples => 0);
-SELECT apm.assert('p95(duration) = 0', '1999-05-01', '1999-05-02', project_id => -1, min_samples => 0);
+SELECT apm.assert('count() = 0', '2011-05-01', '2011-05-02', project_id => -1, min_samples => 0);
+SELECT apm.assert('p95(duration) = 0', '2011-05-01', '2011-05-02', project_id => -1, min_samples => 0);
 ROLLBACK TO s;
 SELECT apm.assert('p95(duration)');
 ROLLBACK TO s;
 SELECT apm.assert('p59(duration) < 3');
 ROLLBACK TO s;
 SELECT apm.assert(NULL);
+ROLLBACK TO s;
+-- the bound of the error is said where the value is not exact
+SELECT apm.assert('p95(duration) < 300', '2011-05-01', '2011-05-02', project_id => 4600, min_samples => 1500);
+ROLLBACK TO s;
+SELECT apm.assert('extrapolated_count() <> 3000', '2011-05-01', '2011-05-02');
+ROLLBACK TO s;
+UPDATE estimates_part SET weight = 4 WHERE duration_ms > 2000;
+SELECT apm.assert('extrapolated_count() < 6000', '2011-05-01', NULL);
+ROLLBACK TO s;
+-- no context of functions in the message; the states that programs look at
+\set SHOW_CONTEXT always
+SELECT apm.assert('max(duration) < 300', '2011-05-01', '2011-05-02');
+\set SHOW_CONTEXT never
+\echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+SELECT apm.assert('max(duration) < 300', '2011-05-01', '2011-05-02', op => 'nothing');
+\echo :LAST_ERROR_SQLSTATE
 ROLLBACK;

@@ -76,7 +76,17 @@ INSERT INTO definitions (metric, value) VALUES
   ('count_if(op, notEquals, pageload)', 'count(*) FILTER (WHERE op <> ''pageload'')'),
   ('count_if(tags[plan], equals, p3)', 'count(*) FILTER (WHERE tags->>''plan'' = ''p3'')'),
   ('count_at_least(duration, 1000)', 'count(*) FILTER (WHERE duration_ms >= 1000)');
+INSERT INTO definitions (metric, value) VALUES
+  ('count_op(pageload)', 'count(*) FILTER (WHERE op = ''pageload'')'),
+  ('extrapolated_sum()', 'sum(duration_ms * weight)'), ('extrapolated_avg()', 'sum(duration_ms * weight) / sum(weight)'),
+  ('extrapolated_failure_rate()', 'sum(weight) FILTER (WHERE status NOT IN (''ok'', ''cancelled'', ''unknown'')) / sum(weight)'),
+  ('extrapolated_apdex(300)', '(sum(weight) FILTER (WHERE duration_ms <= 300) + coalesce(sum(weight) FILTER (WHERE duration_ms <= 1200), 0)) / 2 / sum(weight)');
 INSERT INTO definitions (metric, value, samples) VALUES
+  ('any()', 'min(duration_ms)', 'count(*)'), ('count_starts(lcp)', 'count(measurements)', 'count(measurements)'),
+  ('avg_compare(duration, release, "shop@1", "shop@2")', 'avg(duration_ms) FILTER (WHERE release = ''shop@2'') / avg(duration_ms) FILTER (WHERE release = ''shop@1'') - 1', 'count(*) FILTER (WHERE release IN (''shop@1'', ''shop@2''))'),
+  ('avg_compare(duration, span_count, 1, 2)', 'avg(duration_ms) FILTER (WHERE span_count = 2) / avg(duration_ms) FILTER (WHERE span_count = 1) - 1', 'count(*) FILTER (WHERE span_count IN (1, 2))'),
+  ('opportunity_score(lcp)', 'sum(1 - apm.vital_score(''lcp'', (measurements#>>''{lcp,value}'')::float8))', 'count(measurements)'),
+  ('opportunity_total()', 'sum(1 - apm.vital_score(''lcp'', (measurements#>>''{lcp,value}'')::float8))', 'count(measurements)'),
   ('p100()', 'max(duration_ms)', 'count(duration_ms)'), ('max(lcp)', 'max((measurements#>>''{lcp,value}'')::float8)', 'count(measurements->''lcp'')'),
   ('min()', 'min(duration_ms)', 'count(*)'), ('avg()', 'avg(duration_ms)', 'count(*)'), ('sum()', 'sum(duration_ms)', 'count(*)'),
   ('avg_if(lcp, op, equals, http.server)', 'avg((measurements#>>''{lcp,value}'')::float8) FILTER (WHERE op = ''http.server'')', 'count(measurements) FILTER (WHERE op = ''http.server'')'),
@@ -102,12 +112,14 @@ INSERT INTO definitions (metric, value, samples) VALUES
 INSERT INTO definitions (metric, value, samples, error)
   SELECT format('p%s(%s)', p, c), format('percentile_cont(%s) WITHIN GROUP (ORDER BY %s)', p / 100.0, sql), format('count(%s)', sql), 0.01
     FROM unnest('{50,75,90,95,99}'::int[]) p, (VALUES ('duration', 'duration_ms'), ('lcp', '(measurements#>>''{lcp,value}'')::float8')) c (c, sql)
+  UNION ALL SELECT 'extrapolated_percentile(duration, 0.9)', '(SELECT percentile_cont(0.9) WITHIN GROUP (ORDER BY m.duration_ms) FROM metrics_part m, generate_series(1, m.weight::int))', 'count(*)', 0.01
   UNION ALL SELECT 'percentile(duration, 0.3)', 'percentile_cont(0.3) WITHIN GROUP (ORDER BY duration_ms)', 'count(*)', 0.01;
 CREATE FUNCTION pg_temp.by_definition(value text, samples text, filter text, OUT v float8, OUT n bigint) LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format('SELECT (%s)::float8, %s FROM metrics_part WHERE %s', value, samples, filter) INTO v, n;
 END $$;
-SELECT d.metric, m.samples, abs(m.value - t.v) <= d.error * abs(t.v) AS value_right, m.samples = t.n AS samples_right
+SELECT d.metric, m.samples, abs(m.value - t.v) <= d.error * abs(t.v) AS value_right, m.samples = t.n AS samples_right,
+       abs(m.value - t.v) <= m.bound + 1e-9 * abs(t.v) AS within_bound
   FROM definitions d, LATERAL apm.metric_value(d.metric, '2011-02-01', '2011-02-02') m, LATERAL pg_temp.by_definition(d.value, d.samples, 'true') t
  ORDER BY d.metric COLLATE "C";
 SELECT name AS not_tried FROM apm.metrics m WHERE builtin AND NOT EXISTS (SELECT FROM definitions d WHERE split_part(d.metric, '(', 1) = m.name);
@@ -138,7 +150,10 @@ SELECT m.value = t.v AS same FROM apm.metric_value('slow_share(500)', '2011-02-0
 SELECT apm.register_metric('slow_share', 'count(*) FILTER (WHERE t.tags = ''{{"plan": "p1"}''::jsonb)', samples => 'count(t.tags)', empty_value => 0);
 SELECT * FROM apm.metric_value('slow_share()', '2011-02-01', '2011-02-02');
 SELECT * FROM apm.metric_value('slow_share()', '2011-02-01', '2011-02-01');
-SELECT name, arguments, expression, samples, builtin FROM apm.metrics WHERE NOT builtin;
+SELECT name, arguments, expression, samples, bound, builtin FROM apm.metrics WHERE NOT builtin;
+SELECT apm.register_metric('slow_share', 'avg((t.duration_ms > {bound_ms})::int)', 'bound_ms positive = 1000', bound => '1.96 * sqrt(var_pop((t.duration_ms > {bound_ms})::int) / count(*))');
+SELECT m.value, m.samples, m.bound::numeric(8, 6) FROM apm.metric_value('slow_share(1500)', '2011-02-01', '2011-02-02') m;
+SELECT * FROM apm.metric_value('slow_share(1500)', '2011-02-01', '2011-02-01') m;
 SELECT apm.unregister_metric('slow_share');
 SAVEPOINT s;
 SELECT apm.unregister_metric('slow_share');
@@ -168,6 +183,12 @@ ROLLBACK TO s;
 SELECT apm.register_metric('bad', 'count(*) -- ');
 ROLLBACK TO s;
 SELECT apm.register_metric('bad', 'count(*) FILTER (WHERE t.op = ''{x}'')', 'x text');
+ROLLBACK TO s;
+SELECT apm.register_metric('bad', 'count(*)', bound => 't.duration_ms');
+ROLLBACK TO s;
+SELECT apm.register_metric('bad', 'count(*)', bound => 'max(t.name)::date');
+ROLLBACK TO s;
+SELECT apm.register_metric('bad', 'count(*)', bound => '0, 1');
 ROLLBACK TO s;
 SELECT apm.register_metric('bad', 'count({y})', 'x text');
 ROLLBACK TO s;

@@ -48,10 +48,10 @@ SELECT apm.count_web_vitals(1, 'lpc', 'good');
 
 -- pages: score and opportunity, against the definition
 BEGIN;
-CREATE TABLE scores_part PARTITION OF apm.transactions FOR VALUES FROM ('1999-04-01') TO ('1999-04-02');
+CREATE TABLE scores_part PARTITION OF apm.transactions FOR VALUES FROM ('2011-04-01') TO ('2011-04-02');
 INSERT INTO apm.transactions (project_id, trace_id, span_id, name, op, start_time, end_time, duration_ms, measurements)
   SELECT 4500, lpad(to_hex(i), 32, '0')::apm.trace_id, lpad(to_hex(i), 16, '0')::apm.span_id, '/page' || i % 3, 'pageload',
-         '1999-04-01 12:00+00', '1999-04-01 12:00+00', 0,
+         '2011-04-01 12:00+00', '2011-04-01 12:00+00', 0,
          CASE WHEN i % 4 > 0 THEN jsonb_build_object('lcp', i * 37 % 5000) ELSE '{}' END || CASE WHEN i % 5 > 0 AND i % 3 < 2 THEN jsonb_build_object('cls', i % 60 / 100.0) ELSE '{}' END
     FROM generate_series(1, 300) i;
 WITH r AS (SELECT t.name, v.vital, v.weight, apm.vital_score(vital, (measurements ->> vital)::float8) AS ratio
@@ -60,8 +60,8 @@ WITH r AS (SELECT t.name, v.vital, v.weight, apm.vital_score(vital, (measurement
      score AS (SELECT name, sum(weight * ratio) / sum(weight) AS score FROM (SELECT name, vital, weight, avg(ratio) AS ratio FROM r GROUP BY 1, 2, 3) a GROUP BY name)
 SELECT p.transaction_name, p.samples, p.score::numeric(8, 6), p.opportunity::numeric(8, 6), p.cls_score IS NULL AS no_cls, p.inp_score IS NULL AS no_inp,
        abs(p.score - s.score) < 1e-12 AS score_right, abs(p.opportunity - o.opportunity) < 1e-12 AS opportunity_right
-  FROM apm.pages('1999-04-01', '1999-04-02') p JOIN score s ON s.name = p.transaction_name JOIN opportunity o ON o.name = p.transaction_name;
-SELECT count(*) FROM apm.pages('1999-04-01', '1999-04-02', max_rows => 1);
-SELECT count(*) FROM apm.pages('1999-04-01', '1999-04-02', project_id => 1);
+  FROM apm.pages('2011-04-01', '2011-04-02') p JOIN score s ON s.name = p.transaction_name JOIN opportunity o ON o.name = p.transaction_name;
+SELECT count(*) FROM apm.pages('2011-04-01', '2011-04-02', max_rows => 1);
+SELECT count(*) FROM apm.pages('2011-04-01', '2011-04-02', project_id => 1);
 SELECT count(*) >= 0 AS works FROM apm.pages();
 ROLLBACK;

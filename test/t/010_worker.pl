@@ -7,9 +7,10 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('worker');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $node->append_conf('postgresql.conf', q{
 pg_apm.worker_interval = '200ms'
 max_worker_processes = 12
@@ -116,7 +117,14 @@ like($out, qr/"rule": "slow"/, 'the rule');
 like($out, qr/"state": "firing"/, 'the state');
 like($out, qr/"severity": "critical"/, 'the severity');
 like($out, qr/"value": 2500\b/, 'and the value');
-my $log = slurp_file($node->logfile, $log_before);
+# the line is written a moment after others can see the incident
+my $log = '';
+for (1 .. 100)
+{
+	$log = slurp_file($node->logfile, $log_before);
+	last if $log =~ /incident 1 opened/;
+	usleep(100_000);
+}
 like($log, qr/LOG:  incident 1 opened: alert rule "slow" of project 1 is critical: p95\(duration\) is 2500, above 1000\n/,
 	'a line in the server log');
 unlike($log, qr/CONTEXT|STATEMENT/, 'and only that line');

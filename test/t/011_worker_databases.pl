@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('databases');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'pg_apm'
 pg_apm.worker_interval = '200ms'

@@ -17,7 +17,7 @@ if (!-r $generator || system('node --version >/dev/null 2>&1') != 0)
 }
 
 my $node = PostgreSQL::Test::Cluster->new('truth');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off\ntimezone = 'UTC'\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_apm');

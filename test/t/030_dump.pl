@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $node->append_conf('postgresql.conf', "fsync = off\n");
 $node->start;
 
@@ -91,7 +91,7 @@ $node->stop;
 
 # pg_upgrade from and to the same version takes the catalogs through.
 my $new = PostgreSQL::Test::Cluster->new('new');
-$new->init;
+$new->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 my $bindir = $node->config_data('--bindir');
 chdir PostgreSQL::Test::Utils::tempdir;
 command_ok(

@@ -17,7 +17,7 @@ sub slurp
 }
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $node->append_conf('postgresql.conf', "fsync = off\nshared_preload_libraries = 'pg_apm'\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE ROLE reader LOGIN');
