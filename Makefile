@@ -23,7 +23,7 @@ PURE = src/json/reader.c src/json/number.c src/json/text.c src/types/hex.c src/t
 	src/envelope/framing.c src/envelope/decode*.c src/spanset/spanset*.c \
 	src/sketch/sketch*.c src/sketch/hll*.c \
 	src/metrics/grammar.c src/metrics/columns.c src/metrics/vitals.c src/alerts/state.c \
-	src/trace/tree.c src/trace/bar.c src/store/normalize*.c
+	src/trace/tree.c src/trace/bar.c src/store/normalize*.c src/store/cron.c src/store/cut.c
 # Names such as json_object are exported by the server too: bind ours to ours.
 SHLIB_LINK += -Wl,-Bsymbolic
 EXTRA_CLEAN = test/unit/bin test/fuzz/bin results regression.diffs regression.out output_iso tmp_check tmp_check_iso
@@ -57,14 +57,20 @@ demo demo-psql demo-stop demo-clean:
 test:
 	@bash scripts/test.sh
 
+# SIZE=10000000 REPS=5; BASE=1000000 for bench-large.
+bench bench-large:
+	@bash scripts/bench.sh $@
+
 help:
 	@echo 'make demo          install what is missing, start a private server, show the product'
 	@echo 'make demo-psql     psql on the server of the demo'
 	@echo 'make demo-stop     stop it; make demo-clean removes it'
 	@echo 'make test          install what is missing, run every test'
+	@echo 'make bench         measure beside peers, write docs/benchmarks.md; SIZE=10000000 rows'
+	@echo 'make bench-large   measure how cost grows, plot it; BASE=1000000 rows'
 	@echo 'make               build for $$PG_CONFIG (pg_config); make install installs'
 	@echo 'make installcheck  regression, isolation and TAP tests on a running server'
 	@echo 'make unit          unit tests of the parts without a server'
 	@echo 'make fuzz          fuzzes the same parts, FUZZ_SECONDS=60 each'
 
-.PHONY: reference demo demo-psql demo-stop demo-clean test help
+.PHONY: reference demo demo-psql demo-stop demo-clean test bench bench-large help

@@ -30,6 +30,65 @@ int			apm_max_future_seconds = 0;
 char	   *apm_databases = NULL;
 int			apm_worker_interval_ms = 10000;
 
+bool		apm_keep_raw_items = false;
+ApmDecodeOptions apm_decode_limits;
+ApmCutLimits apm_cut_limits;
+
+#define KB 1024
+#define MB (1024 * 1024)
+
+/* Limits of what arrives.  Defaults are those of Sentry's Relay; 0 means no limit. */
+static const struct
+{
+	const char *name;
+	const char *description;
+	int		   *value;
+	int			initial;
+	int			unit;
+}			limits[] =
+{
+	{"pg_apm.max_attachment_size", "Largest attachment, and largest item of a type without a limit of its own.",
+	&apm_decode_limits.max_attachment_size, 200 * MB, GUC_UNIT_BYTE},
+	{"pg_apm.max_check_in_size", "Largest check-in.",
+	&apm_decode_limits.max_check_in_size, 100 * KB, GUC_UNIT_BYTE},
+	{"pg_apm.max_client_report_size", "Largest client report.",
+	&apm_decode_limits.max_client_report_size, 100 * KB, GUC_UNIT_BYTE},
+	{"pg_apm.max_container_size", "Largest container of spans, logs or metrics.",
+	&apm_decode_limits.max_container_size, 12 * MB, GUC_UNIT_BYTE},
+	{"pg_apm.max_envelope_size", "Largest body, decompressed.",
+	&apm_decode_limits.max_envelope_size, 200 * MB, GUC_UNIT_BYTE},
+	{"pg_apm.max_environment_length", "Longest environment in characters; longer ones are cut.",
+	&apm_cut_limits.environment, 64, 0},
+	{"pg_apm.max_event_size", "Largest event, transaction or feedback.",
+	&apm_decode_limits.max_event_size, 1 * MB, GUC_UNIT_BYTE},
+	{"pg_apm.max_message_length", "Longest value of an error in characters; longer ones are cut.",
+	&apm_cut_limits.message, 8192, 0},
+	{"pg_apm.max_name_length", "Longest transaction name, culprit or monitor in characters; longer ones are cut.",
+	&apm_cut_limits.name, 200, 0},
+	{"pg_apm.max_op_length", "Longest operation of a span in characters; longer ones are cut.",
+	&apm_cut_limits.op, 128, 0},
+	{"pg_apm.max_origin_length", "Longest origin of a span in characters; longer ones are cut.",
+	&apm_cut_limits.origin, 128, 0},
+	{"pg_apm.max_profile_size", "Largest profile.",
+	&apm_decode_limits.max_profile_size, 50 * MB, GUC_UNIT_BYTE},
+	{"pg_apm.max_release_length", "Longest release in characters; longer ones are cut.",
+	&apm_cut_limits.release, 200, 0},
+	{"pg_apm.max_session_size", "Largest item of sessions.",
+	&apm_decode_limits.max_session_size, 10 * MB, GUC_UNIT_BYTE},
+	{"pg_apm.max_sessions", "Most session items in a body, and most buckets in an item of sessions.",
+	&apm_decode_limits.max_sessions, 100, 0},
+	{"pg_apm.max_span_attributes", "Most attributes of a span; further ones are dropped.",
+	&apm_cut_limits.attributes, 0, 0},
+	{"pg_apm.max_span_size", "Largest span.",
+	&apm_decode_limits.max_span_size, 10 * MB, GUC_UNIT_BYTE},
+	{"pg_apm.max_spans", "Most spans of one segment in one body; further ones are dropped.",
+	&apm_cut_limits.spans, 0, 0},
+	{"pg_apm.max_standalone_spans", "Most span items in a body; spans in containers do not count.",
+	&apm_decode_limits.max_standalone_spans, 25, 0},
+	{"pg_apm.max_tag_length", "Longest key and value of a tag in characters; longer values are cut, longer keys dropped.",
+	&apm_cut_limits.tag, 200, 0}
+};
+
 static const struct config_enum_entry validation_options[] = {
 	{"lenient", APM_VALIDATION_LENIENT, false},
 	{"strict", APM_VALIDATION_STRICT, false},
@@ -51,9 +110,21 @@ check_databases(char **value, void **extra, GucSource source)
 	return valid;
 }
 
+static void
+define_limits(void)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(limits); i++)
+		DefineCustomIntVariable(limits[i].name, limits[i].description, "0 means no limit.",
+								limits[i].value, limits[i].initial, 0, INT_MAX,
+								PGC_SUSET, limits[i].unit, NULL, NULL, NULL);
+}
+
 void
 _PG_init(void)
 {
+	define_limits();
 	DefineCustomBoolVariable("pg_apm.auto_create_projects",
 							 "Creates a project when data for an unknown one arrives.",
 							 "When off, such data is refused and counted in apm.outcomes.",
@@ -68,6 +139,11 @@ _PG_init(void)
 							 "Corrects times of senders whose clock is off by 55 minutes or more.",
 							 "The difference of arrival and the sender's time of sending is added to every time.",
 							 &apm_correct_clock_drift, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_apm.keep_raw_items",
+							 "Keeps items that are not decoded in apm.raw_items.",
+							 "When off, they are counted in apm.outcomes with their bytes.",
+							 &apm_keep_raw_items, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.max_future",
 							"What ends later than this after its arrival is moved to its arrival.",

@@ -55,7 +55,7 @@ CREATE FUNCTION _apm.sketch_p99_final(apm.sketch) RETURNS float8
 CREATE AGGREGATE apm.sketch_agg(value float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 1100,
+  SSPACE = 700,
   FINALFUNC = _apm.sketch_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
@@ -66,7 +66,7 @@ COMMENT ON AGGREGATE apm.sketch_agg(value float8) IS 'Sketch of a group of value
 CREATE AGGREGATE apm.sketch_agg(value float8, weight float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 1100,
+  SSPACE = 2000,
   FINALFUNC = _apm.sketch_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
@@ -88,7 +88,7 @@ COMMENT ON AGGREGATE apm.sketch_merge(sketch apm.sketch) IS 'Sketch of all the v
 CREATE AGGREGATE apm.p50(value float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 1100,
+  SSPACE = 700,
   FINALFUNC = _apm.sketch_p50_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
@@ -99,7 +99,7 @@ COMMENT ON AGGREGATE apm.p50(value float8) IS 'Median in the unit of the values,
 CREATE AGGREGATE apm.p75(value float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 1100,
+  SSPACE = 700,
   FINALFUNC = _apm.sketch_p75_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
@@ -110,7 +110,7 @@ COMMENT ON AGGREGATE apm.p75(value float8) IS '75th percentile in the unit of th
 CREATE AGGREGATE apm.p90(value float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 1100,
+  SSPACE = 700,
   FINALFUNC = _apm.sketch_p90_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
@@ -121,7 +121,7 @@ COMMENT ON AGGREGATE apm.p90(value float8) IS '90th percentile in the unit of th
 CREATE AGGREGATE apm.p95(value float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 1100,
+  SSPACE = 700,
   FINALFUNC = _apm.sketch_p95_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,
@@ -132,7 +132,7 @@ COMMENT ON AGGREGATE apm.p95(value float8) IS '95th percentile in the unit of th
 CREATE AGGREGATE apm.p99(value float8) (
   SFUNC = _apm.sketch_add,
   STYPE = apm.sketch,
-  SSPACE = 1100,
+  SSPACE = 700,
   FINALFUNC = _apm.sketch_p99_final,
   FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.sketch_combine,

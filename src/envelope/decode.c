@@ -11,7 +11,7 @@
 
 #define SPAN_V2_CONTENT_TYPE	"application/vnd.sentry.items.span.v2+json"
 
-/* Item types that exist but are not stored. */
+/* Item types that exist; those that no sink takes are not stored. */
 static const char *const known_types[] = {
 	"session", "sessions", "client_report", "check_in", "attachment", "log",
 	"trace_metric", "profile", "profile_chunk", "profile_chunk_ui",
@@ -119,40 +119,68 @@ is_container(const EnvelopeItem *item)
 	return i == text.len || text.data[i] == ';' || text.data[i] == ' ';
 }
 
-/* Items of other types are passed by, and that is said. */
-static void
-skip_item(Decoder *d)
+const char *
+envelope_skip_reason(ApmStr type, const char **detail)
 {
 	size_t		i;
 
 	for (i = 0; i < lengthof(known_types); i++)
-		if (json_string_is(&d->item.type, known_types[i]))
+		if (type.len == strlen(known_types[i]) &&
+			memcmp(type.data, known_types[i], type.len) == 0)
 		{
-			decode_problem(d, APM_OUTCOME_SKIPPED, "not_stored",
-						   "items of this type are not stored", -1, 1);
-			return;
+			*detail = "items of this type are not stored";
+			return "not_stored";
 		}
-	decode_problem(d, APM_OUTCOME_SKIPPED, "unknown_type",
-				   "item type is unknown", -1, 1);
+	*detail = "item type is unknown";
+	return "unknown_type";
 }
 
-static void
+/* Items of other types go to who takes any, else they are passed by, and that is said. */
+static bool
+pass_item(Decoder *d)
+{
+	const char *reason;
+	const char *detail;
+	ApmItem		item;
+
+	if (d->sink->item == NULL)
+	{
+		reason = envelope_skip_reason(d->item_type, &detail);
+		decode_problem(d, APM_OUTCOME_SKIPPED, reason, detail, -1, 1);
+		return true;
+	}
+	item.ordinal = d->item.ordinal;
+	item.type = d->item_type;
+	item.header = d->item.header;
+	item.payload = str_slice(d->item.payload, d->item.payload + d->item.length);
+	d->sink->item(d->sink->arg, &item);
+	return true;
+}
+
+static bool
 decode_item(Decoder *d)
 {
-	d->item_type = json_string_text(&d->item.type);
-	if (KEY_IS(&d->item.type, "transaction"))
-		event_decode(d, true);
-	else if (KEY_IS(&d->item.type, "event"))
-		event_decode(d, false);
-	else if (KEY_IS(&d->item.type, "span"))
-	{
-		if (is_container(&d->item))
-			container_decode(d);
-		else
-			span_v1_decode(d);
-	}
-	else
-		skip_item(d);
+	const JsonString *type = &d->item.type;
+	bool		container = is_container(&d->item);
+
+	d->item_type = json_string_text(type);
+	if (!decode_within_limits(d, container))
+		return false;
+	if (KEY_IS(type, "transaction"))
+		return event_decode(d, true);
+	if (KEY_IS(type, "event"))
+		return event_decode(d, false);
+	if (KEY_IS(type, "span"))
+		return container ? container_decode(d) : span_v1_decode(d);
+	if (KEY_IS(type, "session") && d->sink->session != NULL)
+		return session_decode(d);
+	if (KEY_IS(type, "sessions") && d->sink->session != NULL)
+		return sessions_decode(d);
+	if (KEY_IS(type, "check_in") && d->sink->check_in != NULL)
+		return check_in_decode(d);
+	if (KEY_IS(type, "client_report") && d->sink->discard != NULL)
+		return report_decode(d);
+	return pass_item(d);
 }
 
 /*
@@ -160,19 +188,25 @@ decode_item(Decoder *d)
  * nothing here can fail but by saying nothing.
  */
 static void
-read_header(Decoder *d)
+read_header(Decoder *d, EnvelopeDsn *dsn)
 {
 	const EnvelopeFrame *frame = &d->frame;
 	JsonReader	r;
 	JsonString	key;
-	EnvelopeDsn dsn;
+	DecodeTime	sent;
+	ApmStr		text;
 	bool		ok = true;
 
-	d->dsc_sample_rate = NAN;
 	if (frame->has_event_id)
 		decode_note_event_id(d, frame->event_id);
-	if (frame->dsn.data != NULL && envelope_parse_dsn(json_string_text(&frame->dsn), &dsn))
-		d->project_id = dsn.project_id;
+	if (frame->dsn.data != NULL && envelope_parse_dsn(json_string_text(&frame->dsn), dsn))
+		d->project_id = dsn->project_id;
+	if (frame->sent_at.data != NULL)
+	{
+		text = json_string_text(&frame->sent_at);
+		if (decode_rfc3339(text.data, text.len, &sent))
+			d->sent_us = sent.us;
+	}
 	if (frame->sdk.data != NULL)
 	{
 		json_reader_init(&r, frame->sdk.data, frame->sdk.len, frame->max_depth);
@@ -188,21 +222,49 @@ read_header(Decoder *d)
 	}
 }
 
+/* Tells who asks what the header says. */
+static void
+emit_header(Decoder *d, const EnvelopeDsn *dsn)
+{
+	ApmEnvelope envelope;
+
+	if (d->sink->header == NULL)
+		return;
+	memset(&envelope, 0, sizeof(envelope));
+	envelope.has_event_id = d->frame.has_event_id;
+	memcpy(envelope.event_id, d->frame.event_id, 16);
+	envelope.sent_us = d->sent_us;
+	envelope.project_id = d->project_id;
+	if (d->project_id != 0)		/* else it is no DSN */
+		envelope.public_key = dsn->public_key;
+	d->sink->header(d->sink->arg, &envelope);
+}
+
+static void
+decoder_init(Decoder *d, const ApmDecodeOptions *options, const ApmSink *sink)
+{
+	memset(d, 0, sizeof(*d));
+	d->options = options;
+	d->sink = sink;
+	d->sent_us = APM_MICROS_NULL;
+	d->dsc_sample_rate = NAN;
+}
+
 bool
 envelope_decode(const char *body, size_t len, const ApmDecodeOptions *options,
 				const ApmSink *sink, uint8_t event_id[16])
 {
 	Decoder		d;
+	EnvelopeDsn dsn;
 
-	memset(&d, 0, sizeof(d));
-	d.options = options;
-	d.sink = sink;
+	decoder_init(&d, options, sink);
+	memset(&dsn, 0, sizeof(dsn));
+	if (!decode_body_size(options, len))
+		return decode_reject(&d, "too_large", "body is larger than pg_apm.max_envelope_size", -1);
 	if (!envelope_frame(&d.frame, body, len, options->strict, options->max_depth))
-	{
-		decode_reject(&d, d.frame.reason, d.frame.detail, (int64) d.frame.error_offset);
-		return false;
-	}
-	read_header(&d);
+		return decode_reject(&d, d.frame.reason, d.frame.detail, (int64) d.frame.error_offset);
+	read_header(&d, &dsn);
+	emit_header(&d, &dsn);
 	report_repairs(&d, d.frame.nul_escapes, d.frame.lone_surrogates);
 	if (d.frame.first_item >= len)
 		decode_problem(&d, APM_OUTCOME_SKIPPED, "empty_envelope",
@@ -214,10 +276,50 @@ envelope_decode(const char *body, size_t len, const ApmDecodeOptions *options,
 	return d.has_event_id;
 }
 
+/* The body is the payload: it is decoded as the only item of an envelope without header. */
+static bool
+store_decode(const char *body, size_t len, const ApmDecodeOptions *options,
+			 const ApmSink *sink, uint8_t event_id[16])
+{
+	static const char type[] = "event";
+	Decoder		d;
+	EnvelopeDsn dsn;
+
+	decoder_init(&d, options, sink);
+	memset(&dsn, 0, sizeof(dsn));
+	d.frame.body = body;
+	d.frame.len = len;
+	if (len == 0)
+		return decode_reject(&d, "empty_body", "body is empty", 0);
+	if (envelope_looks_compressed((const unsigned char *) body, len))
+		return decode_reject(&d, "compressed",
+							 "body is compressed; a front end must decompress it first", 0);
+	emit_header(&d, &dsn);
+	d.item.ordinal = 1;
+	d.item.type.data = type;
+	d.item.type.len = sizeof(type) - 1;
+	d.item.payload = body;
+	d.item.length = len;
+	d.item_type = str_literal(type);
+	if (decode_within_limits(&d, false))
+		event_decode(&d, false);
+	if (d.has_event_id)
+		memcpy(event_id, d.event_id, 16);
+	return d.has_event_id;
+}
+
 const ApmFormat envelope_format_sentry = {
 	APM_PLUGIN_MAGIC,
 	APM_PLUGIN_ABI,
 	sizeof(ApmFormat),
 	"sentry",
 	envelope_decode
+};
+
+const ApmFormat envelope_format_sentry_store = {
+	APM_PLUGIN_MAGIC,
+	APM_PLUGIN_ABI,
+	sizeof(ApmFormat),
+	"sentry_store",
+	store_decode
 };

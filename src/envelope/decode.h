@@ -39,6 +39,15 @@ typedef struct DecodeTime
 	ApmStr		number;			/* as sent, if it was a number */
 } DecodeTime;
 
+/* What stands where a UUID may stand. */
+typedef enum UuidKind
+{
+	UUID_ABSENT,
+	UUID_MALFORMED,
+	UUID_NIL,
+	UUID_GIVEN
+} UuidKind;
+
 /* Why a span is refused. */
 typedef enum SpanFault
 {
@@ -51,6 +60,7 @@ typedef enum SpanFault
 	SPAN_NAME,
 	SPAN_STATUS,
 	SPAN_TOO_MANY,
+	SPAN_TOO_LARGE,
 	SPAN_FAULTS
 } SpanFault;
 
@@ -73,6 +83,9 @@ typedef struct Decoder
 	int32		project_id;		/* of the header's DSN, 0: none */
 	ApmStr		header_sdk;		/* "name@version" of the header */
 	double		dsc_sample_rate;	/* of the header's sampling context, or NaN */
+	int64		sent_us;		/* the header's sent_at, or APM_MICROS_NULL */
+	int32		nspans;			/* standalone spans so far */
+	int32		nsessions;		/* session items so far */
 	bool		has_event_id;	/* the header's, else the first payload's */
 	uint8		event_id[16];
 } Decoder;
@@ -85,6 +98,10 @@ extern void decode_problem(Decoder *d, ApmOutcome outcome, const char *reason,
 extern void decode_repairs(Decoder *d, const JsonReader *r);
 extern int64 decode_offset(const Decoder *d, const char *pos);
 extern void decode_note_event_id(Decoder *d, const uint8 event_id[16]);
+
+/* decode_limits.c: refuses the current item if it is beyond a limit */
+extern bool decode_within_limits(Decoder *d, bool container);
+extern bool decode_body_size(const ApmDecodeOptions *options, size_t len);
 
 /* decode_value.c: single values; each consumes one value */
 extern bool value_text(JsonReader *r, ApmStr *text);
@@ -100,6 +117,9 @@ extern bool value_millis(JsonReader *r, int64 *micros);
 extern bool value_bool(JsonReader *r, int8 *value);
 extern bool value_http_status(JsonReader *r, int32 *status);
 extern bool value_rate(JsonReader *r, double *rate);
+extern bool value_seconds(JsonReader *r, int64 *micros);
+extern bool value_count(JsonReader *r, int64 *count);
+extern bool value_uuid(JsonReader *r, uint8 id[16], UuidKind *kind);
 extern bool value_event_id(JsonReader *r, uint8 event_id[16], bool *valid);
 extern bool decode_rfc3339(const char *s, size_t len, DecodeTime *time);
 extern int64 decode_duration(DecodeTime start, DecodeTime end);
@@ -280,9 +300,7 @@ typedef struct EventPayload
 
 	/* "key":value of all that has no column of its own, for errors */
 	bool		want_rest;
-	ApmStr	   *rest;
-	int32		nrest;
-	int32		rest_cap;
+	DecodeBuf	rest;
 } EventPayload;
 
 /* More spans than this in one item would be too much for one allocation. */
@@ -301,5 +319,11 @@ extern bool value_sdk(JsonReader *r, ApmStr *sdk);
 
 /* decode_container.c: span v2 container */
 extern bool container_decode(Decoder *d);
+
+/* decode_session.c, decode_check_in.c, decode_report.c */
+extern bool session_decode(Decoder *d);
+extern bool sessions_decode(Decoder *d);
+extern bool check_in_decode(Decoder *d);
+extern bool report_decode(Decoder *d);
 
 #endif							/* PG_APM_ENVELOPE_DECODE_H */

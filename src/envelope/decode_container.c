@@ -487,6 +487,9 @@ read_span(Decoder *d, Container *c, JsonReader *r)
 		return false;
 
 	fault = check_span(&s, d->options->strict);
+	if (fault == SPAN_OK && d->options->max_span_size > 0 &&
+		r->pos - start > d->options->max_span_size)
+		fault = SPAN_TOO_LARGE;
 	if (fault == SPAN_OK && !grow_spans(c))
 		fault = SPAN_TOO_MANY;
 	if (fault == SPAN_OK)
@@ -543,6 +546,8 @@ container_decode(Decoder *d)
 		return decode_reject(d, "container", "container has no list of items",
 							 decode_offset(d, d->item.payload));
 
+	if (c.nspans == 0 && c.drops.first == SPAN_OK)
+		decode_problem(d, APM_OUTCOME_SKIPPED, "empty", "container has no spans", -1, 1);
 	group_resolve(c.spans, c.extra, c.nspans);
 	group_emit(d, c.spans, c.extra, c.nspans, c.transactions);
 	span_report_drops(d, &c.drops,

@@ -144,16 +144,12 @@ read_field(Decoder *d, JsonReader *r, const JsonString *key, EventPayload *e)
 	return json_reader_skip(r);
 }
 
+/* Adds a member, "key":value, to the data of an error. */
 static void
 keep_rest(EventPayload *e, const char *start, const char *end)
 {
-	if (e->nrest == e->rest_cap)
-	{
-		e->rest_cap = e->rest_cap == 0 ? 24 : e->rest_cap * 2;
-		e->rest = e->rest == NULL ? palloc(e->rest_cap * sizeof(ApmStr)) :
-			repalloc(e->rest, e->rest_cap * sizeof(ApmStr));
-	}
-	e->rest[e->nrest++] = str_slice(start, end);
+	buf_append_char(&e->rest, e->rest.len == 0 ? '{' : ',');
+	buf_append(&e->rest, start, end - start);
 }
 
 /* Reads a whole payload. */
@@ -297,29 +293,29 @@ fill_spans(EventPayload *e, const ApmTransaction *t)
 static void
 emit_transaction(Decoder *d, EventPayload *e)
 {
-	ApmTransaction t;
+	ApmTransaction *t = palloc(sizeof(ApmTransaction));	/* the receiver keeps it */
 	ApmSegment	segment;
 	SpanExtra  *extra;
 	int32		i;
 
-	fill_transaction(d, e, &t);
-	fill_spans(e, &t);
-	if (t.has_event_id)
-		decode_note_event_id(d, t.event_id);
+	fill_transaction(d, e, t);
+	fill_spans(e, t);
+	if (t->has_event_id)
+		decode_note_event_id(d, t->event_id);
 	for (i = 1; i < e->nspans; i++)
-		if (memcmp(e->spans[i].trace_id, t.trace_id, 16) != 0)
+		if (memcmp(e->spans[i].trace_id, t->trace_id, 16) != 0)
 			break;
 	if (i == e->nspans)
 	{
 		memset(&segment, 0, sizeof(segment));
 		segment.ordinal = d->item.ordinal;
-		segment.has_event_id = t.has_event_id;
-		segment.transaction = &t;
-		memcpy(segment.trace_id, t.trace_id, 16);
-		segment.segment_id = t.span_id;
-		segment.transaction_name = t.name;
-		segment.environment = t.environment;
-		segment.release = t.release;
+		segment.has_event_id = t->has_event_id;
+		segment.transaction = t;
+		memcpy(segment.trace_id, t->trace_id, 16);
+		segment.segment_id = t->span_id;
+		segment.transaction_name = t->name;
+		segment.environment = t->environment;
+		segment.release = t->release;
 		segment.spans = e->spans;
 		segment.nspans = e->nspans;
 		d->sink->segment(d->sink->arg, &segment);
@@ -331,11 +327,11 @@ emit_transaction(Decoder *d, EventPayload *e)
 	for (i = 0; i < e->nspans; i++)
 	{
 		extra[i].transaction = i == 0 ? 0 : -1;
-		extra[i].segment_name = t.name;
-		extra[i].environment = t.environment;
-		extra[i].release = t.release;
+		extra[i].segment_name = t->name;
+		extra[i].environment = t->environment;
+		extra[i].release = t->release;
 	}
-	group_emit(d, e->spans, extra, e->nspans, &t);
+	group_emit(d, e->spans, extra, e->nspans, t);
 }
 
 /* Checks a transaction in the order in which Relay does, and hands it out. */
@@ -371,20 +367,12 @@ finish_transaction(Decoder *d, EventPayload *e)
 
 /* The data of an error: its payload less what has a column. */
 static ApmStr
-error_data(const EventPayload *e)
+error_data(EventPayload *e)
 {
-	DecodeBuf	buf = {0};
-	int32		i;
-
-	buf_append_char(&buf, '{');
-	for (i = 0; i < e->nrest; i++)
-	{
-		if (i > 0)
-			buf_append_char(&buf, ',');
-		buf_append(&buf, e->rest[i].data, e->rest[i].len);
-	}
-	buf_append_char(&buf, '}');
-	return buf_str(&buf);
+	if (e->rest.len == 0)
+		return str_literal("{}");
+	buf_append_char(&e->rest, '}');
+	return buf_str(&e->rest);
 }
 
 /* Hands out an error or message event. */

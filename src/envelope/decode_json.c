@@ -13,9 +13,10 @@ buf_append(DecodeBuf *buf, const char *s, size_t len)
 {
 	if (len > buf->cap - buf->len)
 	{
-		size_t		cap = Max(buf->cap * 2, buf->len + len);
+		/* Doubling ends below the largest allocation of the server. */
+		size_t		cap = Min(Max(buf->cap * 2, 256), ((size_t) 1 << 30) - 1);
 
-		cap = Max(cap, 256);
+		cap = Max(cap, buf->len + len);
 		buf->data = buf->data == NULL ? palloc(cap) : repalloc(buf->data, cap);
 		buf->cap = cap;
 	}
@@ -208,6 +209,9 @@ tag_pair(JsonReader *r, TagPair *pair, int32 *http_status)
 	return r->error == JSON_OK;
 }
 
+/* A list of more tags than this is cut: nobody tags that much. */
+#define MAX_TAG_PAIRS	100000
+
 /*
  * The list form of tags.  The first of equal keys counts there, while in an
  * object the last does: so the pairs are written backwards.
@@ -231,7 +235,7 @@ tags_list(JsonReader *r, DecodeBuf *buf, int32 *http_status)
 		}
 		if (!tag_pair(r, &pairs[n], http_status))
 			return false;
-		if (pairs[n].key.data != NULL)
+		if (pairs[n].key.data != NULL && n < MAX_TAG_PAIRS)
 			n++;
 	}
 	while (n-- > 0)

@@ -17,7 +17,8 @@ static const struct
 	[SPAN_SPAN_ID] = {"span_span_id", "span lacks a valid span id"},
 	[SPAN_NAME] = {"span_name", "span lacks a name"},
 	[SPAN_STATUS] = {"span_status", "span lacks a status"},
-	[SPAN_TOO_MANY] = {"span_too_many", "item has more spans than can be held"}
+	[SPAN_TOO_MANY] = {"span_too_many", "item has more spans than can be held"},
+	[SPAN_TOO_LARGE] = {"span_too_large", "span is larger than pg_apm.max_span_size"}
 };
 
 const char *
@@ -89,12 +90,38 @@ container_or_null(JsonReader *r, ApmStr *text)
 	return true;
 }
 
+/* Fields that few spans have. */
+static bool
+read_rare_field(JsonReader *r, const JsonString *key, SpanV1 *s)
+{
+	ApmSpan    *span = &s->span;
+	int8		flag;
+
+	if (KEY_IS(key, "tags"))
+		return container_or_null(r, &s->tags);
+	if (KEY_IS(key, "exclusive_time"))
+		return value_millis(r, &span->self_time_us);
+	if (KEY_IS(key, "segment_id"))
+		return value_span_id(r, &span->segment_id);
+	if (KEY_IS(key, "is_segment"))
+	{
+		if (!value_bool(r, &flag))
+			return false;
+		s->sent_is_segment = flag == 1;
+		return true;
+	}
+	if (KEY_IS(key, "measurements"))
+		return container_or_null(r, &s->measurements);
+	if (KEY_IS(key, "links"))
+		return container_or_null(r, &s->links);
+	return json_reader_skip(r);
+}
+
 /* The fields of a span v1, in the order in which SDKs send most of them. */
 static bool
 read_field(JsonReader *r, const JsonString *key, SpanV1 *s, bool *has_trace)
 {
 	ApmSpan    *span = &s->span;
-	int8		flag;
 
 	if (KEY_IS(key, "span_id"))
 		return value_span_id(r, &span->span_id);
@@ -116,24 +143,7 @@ read_field(JsonReader *r, const JsonString *key, SpanV1 *s, bool *has_trace)
 		return value_text(r, &span->op);
 	if (KEY_IS(key, "origin"))
 		return value_text(r, &span->origin);
-	if (KEY_IS(key, "tags"))
-		return container_or_null(r, &s->tags);
-	if (KEY_IS(key, "exclusive_time"))
-		return value_millis(r, &span->self_time_us);
-	if (KEY_IS(key, "segment_id"))
-		return value_span_id(r, &span->segment_id);
-	if (KEY_IS(key, "is_segment"))
-	{
-		if (!value_bool(r, &flag))
-			return false;
-		s->sent_is_segment = flag == 1;
-		return true;
-	}
-	if (KEY_IS(key, "measurements"))
-		return container_or_null(r, &s->measurements);
-	if (KEY_IS(key, "links"))
-		return container_or_null(r, &s->links);
-	return json_reader_skip(r);
+	return read_rare_field(r, key, s);
 }
 
 /*

@@ -234,6 +234,56 @@ value_millis(JsonReader *r, int64 *micros)
 	return true;
 }
 
+/* A number of seconds, not negative and below a century; APM_MICROS_NULL if it is none. */
+bool
+value_seconds(JsonReader *r, int64 *micros)
+{
+	double		s;
+
+	if (!value_double(r, &s))
+		return false;
+	if (s >= 0 && s < 100 * 366.0 * SECS_PER_DAY)
+		*micros = (int64) floor(s * 1e6 + 0.5);
+	else
+		*micros = APM_MICROS_NULL;
+	return true;
+}
+
+/* A whole number, not negative; -1 if it is none, or beyond int64. */
+bool
+value_count(JsonReader *r, int64 *count)
+{
+	ApmStr		text;
+
+	*count = -1;
+	if (json_reader_peek(r) != JSON_KIND_NUMBER)
+		return json_reader_skip(r);
+	if (!json_reader_number(r, &text))
+		return false;
+	if (!json_number_int64(text, count) || *count < 0)
+		*count = -1;
+	return true;
+}
+
+/* A UUID, with dashes or without; null counts as absent. */
+bool
+value_uuid(JsonReader *r, uint8 id[16], UuidKind *kind)
+{
+	ApmStr		text;
+	bool		nil;
+
+	*kind = UUID_ABSENT;
+	if (json_reader_peek(r) == JSON_KIND_NULL)
+		return json_reader_null(r);
+	if (!value_string(r, &text))
+		return false;
+	if (text.data == NULL || !envelope_read_event_id(text.data, text.len, id, &nil))
+		*kind = UUID_MALFORMED;
+	else
+		*kind = nil ? UUID_NIL : UUID_GIVEN;
+	return true;
+}
+
 /* -1 unless true or false. */
 bool
 value_bool(JsonReader *r, int8 *value)

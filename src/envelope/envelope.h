@@ -24,6 +24,18 @@ extern bool envelope_decode(const char *body, size_t len, const ApmDecodeOptions
 extern const ApmFormat envelope_format_sentry;
 
 /*
+ * The format "sentry_store": the JSON of one event or transaction, as older
+ * SDKs post it.  It is decoded like an item of that kind with ordinal 1.
+ */
+extern const ApmFormat envelope_format_sentry_store;
+
+/*
+ * Why items of a type that is not decoded are passed over: "not_stored" or
+ * "unknown_type".
+ */
+extern const char *envelope_skip_reason(ApmStr type, const char **detail);
+
+/*
  * A better name for a transaction whose name says little: "Pageload" and
  * "Navigation" become the path of the page, "GET" becomes "GET /path".  The
  * path is url.path (or http.target) of attributes, those of its own span as the

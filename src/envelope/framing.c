@@ -90,8 +90,8 @@ fail_json(EnvelopeFrame *frame, const JsonReader *r, size_t base)
  * Bodies that a front end should have decompressed.  A brotli stream has no
  * mark of its own and fails as a header that is not JSON.
  */
-static bool
-looks_compressed(const unsigned char *p, size_t len)
+bool
+envelope_looks_compressed(const unsigned char *p, size_t len)
 {
 	if (len >= 2 && p[0] == 0x1f && p[1] == 0x8b)
 		return true;			/* gzip */
@@ -343,7 +343,7 @@ envelope_frame(EnvelopeFrame *frame, const char *body, size_t len, bool strict, 
 
 	if (len == 0)
 		return fail(frame, "empty_body", "body is empty", 0);
-	if (looks_compressed((const unsigned char *) body, len))
+	if (envelope_looks_compressed((const unsigned char *) body, len))
 		return fail(frame, "compressed",
 					"body is compressed; a front end must decompress it first", 0);
 	if (!read_header(frame))

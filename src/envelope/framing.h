@@ -77,6 +77,9 @@ extern bool envelope_frame(EnvelopeFrame *frame, const char *body, size_t len,
 /* The next item of a body that envelope_frame() passed; false after the last. */
 extern bool envelope_next_item(EnvelopeFrame *frame, EnvelopeItem *item);
 
+/* Does a body begin as compressed ones do? */
+extern bool envelope_looks_compressed(const unsigned char *p, size_t len);
+
 /* The word for a JSON error: "invalid_json", "lone_surrogate", "too_deep", ... */
 extern const char *envelope_json_reason(JsonErrorCode code);
 

@@ -1,6 +1,7 @@
 /*
  * envelope/handler.c
- *		The handler by which the registry finds the format "sentry".
+ *		The handlers by which the registry finds the formats "sentry" and
+ *		"sentry_store".
  */
 #include "postgres.h"
 
@@ -13,4 +14,11 @@ Datum
 format_sentry(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_POINTER(&envelope_format_sentry);
+}
+
+PG_FUNCTION_INFO_V1(format_sentry_store);
+Datum
+format_sentry_store(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(&envelope_format_sentry_store);
 }

@@ -131,11 +131,43 @@ ignore_problem(void *arg, const ApmProblem *problem)
 }
 
 static void
-reader_options(ApmDecodeOptions *options)
+ignore_session(void *arg, int32 ordinal, const ApmSession *session)
 {
-	memset(options, 0, sizeof(*options));
-	options->strict = apm_validation == APM_VALIDATION_STRICT;
-	options->max_depth = apm_max_json_depth;
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+ignore_check_in(void *arg, int32 ordinal, const ApmCheckIn *check_in)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+ignore_discard(void *arg, int32 ordinal, const ApmDiscard *discard)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+ignore_item(void *arg, const ApmItem *item)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* A sink that takes what apm.ingest takes, that problems are the same, and keeps nothing. */
+static ApmSink
+reader_sink(void)
+{
+	ApmSink		sink = {0};
+
+	sink.segment = ignore_segment;
+	sink.error = ignore_error;
+	sink.session = ignore_session;
+	sink.check_in = ignore_check_in;
+	sink.discard = ignore_discard;
+	sink.item = apm_keep_raw_items ? ignore_item : NULL;
+	sink.problem = ignore_problem;
+	return sink;
 }
 
 /* Prepares the result set of a function. */
@@ -166,7 +198,7 @@ reader_run(FunctionCallInfo fcinfo, ApmSink *sink)
 	uint8		event_id[16];
 
 	reader_begin(fcinfo, &out);
-	reader_options(&options);
+	options = apm_decode_options();
 	sink->arg = &out;
 	decoding = AllocSetContextCreate(CurrentMemoryContext, "envelope", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(decoding);
@@ -183,8 +215,9 @@ PG_FUNCTION_INFO_V1(envelope_transactions);
 Datum
 envelope_transactions(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {.segment = put_transaction, .error = ignore_error, .problem = ignore_problem};
+	ApmSink		sink = reader_sink();
 
+	sink.segment = put_transaction;
 	return reader_run(fcinfo, &sink);
 }
 
@@ -193,8 +226,9 @@ PG_FUNCTION_INFO_V1(envelope_spans);
 Datum
 envelope_spans(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {.segment = put_spans, .error = ignore_error, .problem = ignore_problem};
+	ApmSink		sink = reader_sink();
 
+	sink.segment = put_spans;
 	return reader_run(fcinfo, &sink);
 }
 
@@ -203,8 +237,9 @@ PG_FUNCTION_INFO_V1(envelope_errors);
 Datum
 envelope_errors(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {.segment = ignore_segment, .error = put_error, .problem = ignore_problem};
+	ApmSink		sink = reader_sink();
 
+	sink.error = put_error;
 	return reader_run(fcinfo, &sink);
 }
 
@@ -213,8 +248,9 @@ PG_FUNCTION_INFO_V1(envelope_problems);
 Datum
 envelope_problems(PG_FUNCTION_ARGS)
 {
-	ApmSink		sink = {.segment = ignore_segment, .error = ignore_error, .problem = put_problem};
+	ApmSink		sink = reader_sink();
 
+	sink.problem = put_problem;
 	return reader_run(fcinfo, &sink);
 }
 
@@ -222,11 +258,12 @@ envelope_problems(PG_FUNCTION_ARGS)
 static bool
 frame_body(EnvelopeFrame *frame, bytea *body)
 {
-	ApmDecodeOptions options;
+	ApmDecodeOptions options = apm_decode_options();
+	size_t		len = VARSIZE_ANY_EXHDR(body);
 
-	reader_options(&options);
-	return envelope_frame(frame, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body),
-						  options.strict, options.max_depth);
+	if (options.max_envelope_size > 0 && len > (size_t) options.max_envelope_size)
+		return false;
+	return envelope_frame(frame, VARDATA_ANY(body), len, options.strict, options.max_depth);
 }
 
 /* apm.envelope_header(body bytea): NULL unless the body is an envelope. */

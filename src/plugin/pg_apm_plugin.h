@@ -183,7 +183,7 @@ typedef struct ApmSession
 	int64_t		sequence;		/* of updates of one session the highest counts */
 	bool		init;
 	int32_t		errors;
-	int32_t		quantity;		/* 1 for an update */
+	int64_t		quantity;		/* 1 for an update */
 } ApmSession;
 
 /* A check-in of a scheduled job. */
@@ -207,6 +207,7 @@ typedef struct ApmDiscard
 	ApmStr		reason;
 	ApmStr		category;
 	int64_t		quantity;
+	int64_t		reported_us;	/* of the report; APM_MICROS_NULL: not sent */
 } ApmDiscard;
 
 /* An item that the format does not decode, to be kept raw if somebody wants to. */
@@ -236,11 +237,25 @@ typedef struct ApmSink
 	void		(*problem) (void *arg, const ApmProblem *problem);
 } ApmSink;
 
-/* Settings a decoder obeys. */
+/*
+ * Settings a decoder obeys.  Sizes are in bytes; of the limits from
+ * max_envelope_size on, 0 means none.
+ */
 typedef struct ApmDecodeOptions
 {
 	bool		strict;			/* pg_apm.validation = 'strict' */
 	int32_t		max_depth;		/* JSON nesting */
+	int32_t		max_envelope_size;	/* the whole body */
+	int32_t		max_event_size; /* an event, transaction or feedback */
+	int32_t		max_span_size;	/* a span, alone or in a container */
+	int32_t		max_container_size; /* a container of spans, logs or metrics */
+	int32_t		max_session_size;
+	int32_t		max_check_in_size;
+	int32_t		max_client_report_size;
+	int32_t		max_profile_size;
+	int32_t		max_attachment_size;	/* and whatever has no limit of its own */
+	int32_t		max_standalone_spans;	/* span items in one body */
+	int32_t		max_sessions;	/* session items in one body, buckets in one item */
 } ApmDecodeOptions;
 
 /*

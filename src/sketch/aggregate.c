@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#include "nodes/execnodes.h"
+
 #include "sketch/glue.h"
 
 PG_FUNCTION_INFO_V1(apm_sketch_add);
@@ -30,12 +32,25 @@ unchanged(FunctionCallInfo fcinfo)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-/* (state, value) */
+/*
+ * (state, value)
+ *
+ * Nearly every row ends in the first block: the state is a working form of an
+ * aggregate in progress, the value is counted in place, and the block stays.
+ */
 Datum
 apm_sketch_add(PG_FUNCTION_ARGS)
 {
 	SketchState *state;
 
+	if (likely(!PG_ARGISNULL(0) && !PG_ARGISNULL(1) &&
+			   fcinfo->context != NULL && IsA(fcinfo->context, AggState)))
+	{
+		state = (SketchState *) PG_GETARG_POINTER(0);
+		if (likely(VARATT_IS_4B_U(state) && state->form == SKETCH_WORKING &&
+				   sketch_add_fast(state, PG_GETARG_FLOAT8(1))))
+			return PointerGetDatum(state);
+	}
 	if (unlikely(PG_ARGISNULL(1)))
 		return unchanged(fcinfo);
 	state = sketch_arg_state(fcinfo);

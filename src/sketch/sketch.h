@@ -76,7 +76,7 @@ typedef struct SketchState
 	int32		vl_len_;		/* varlena header, set by the server's glue */
 	uint8		form;			/* SKETCH_WORKING */
 	uint8		kind;			/* SketchKind */
-	uint8		width;			/* log2 of a counter's bytes: 1, 2 or 3 */
+	uint8		width;			/* log2 of a counter's bytes: 0 to 3 */
 	uint8		weighted;
 	int16		first_octave;
 	uint16		dir_size;
@@ -174,9 +174,9 @@ extern int32 sketch_key(double value);
 extern void sketch_key_bounds(int32 key, double *lower, double *upper);
 
 /*
- * The common case of sketch_add, inline: a positive normal value below 2^22
- * that falls into a bucket in being, whose counter has room.  False, with
- * nothing changed, in every other case.
+ * The common cases of sketch_add, inline: a value that is kept as it is, and a
+ * positive normal value below 2^22 that falls into a bucket in being, whose
+ * counter has room.  False, with nothing changed, in every other case.
  */
 static inline bool
 sketch_add_fast(SketchState *state, double value)
@@ -192,9 +192,15 @@ sketch_add_fast(SketchState *state, double value)
 
 	memcpy(&bits, &value, sizeof(bits));
 	if (unlikely(bits - SKETCH_MIN_NORMAL_BITS >= SKETCH_FINE_BITS - SKETCH_MIN_NORMAL_BITS ||
-				 state->kind != SKETCH_BUCKETS || state->weighted ||
-				 state->n >= SKETCH_MAX_UNITS))
+				 state->weighted || state->n >= SKETCH_MAX_UNITS))
 		return false;
+	if (state->kind == SKETCH_EXACT)
+	{
+		if (state->n >= state->capacity)
+			return false;
+		((double *) (state + 1))[state->n++] = value;
+		return true;
+	}
 	octave = (unsigned int) ((int) (bits >> 52) - state->first_octave);
 	if (unlikely(octave >= state->dir_size))
 		return false;
@@ -202,25 +208,27 @@ sketch_add_fast(SketchState *state, double value)
 	if (unlikely(block == SKETCH_NO_BLOCK))
 		return false;
 	index = (size_t) block * SKETCH_SUB + ((bits >> SKETCH_KEY_SHIFT) & (SKETCH_SUB - 1));
-	if (state->width == 1)
+	switch (state->width)
 	{
-		uint16	   *counter = (uint16 *) counters + index;
-
-		if (unlikely(*counter == UINT16_MAX))
-			return false;
-		++*counter;
+		case 0:
+			if (unlikely(((uint8 *) counters)[index] == UINT8_MAX))
+				return false;
+			((uint8 *) counters)[index]++;
+			break;
+		case 1:
+			if (unlikely(((uint16 *) counters)[index] == UINT16_MAX))
+				return false;
+			((uint16 *) counters)[index]++;
+			break;
+		case 2:
+			if (unlikely(((uint32 *) counters)[index] == UINT32_MAX))
+				return false;
+			((uint32 *) counters)[index]++;
+			break;
+		default:
+			((uint64 *) counters)[index]++;
+			break;
 	}
-	else if (state->width == 2)
-	{
-		uint32	   *counter = (uint32 *) counters + index;
-
-		if (unlikely(*counter == UINT32_MAX))
-			return false;
-		++*counter;
-	}
-	else
-		++((uint64 *) counters)[index];
-
 	state->n++;
 	fixed = (int64) (value * 1e9 + 0.5);
 	lo = state->sum_lo + (uint64) fixed;

@@ -96,22 +96,30 @@ get_raw(SketchReader *r)
 	return value;
 }
 
-/* Some numbers as Golomb codes of one order, the one that makes them shortest. */
+/*
+ * Some numbers as Golomb codes of one order: of the six orders up to the
+ * length of their mean the one that makes them shortest, or the lowest such.
+ */
 static void
 put_list(SketchWriter *w, const uint64 *numbers, int n)
 {
+	uint64		sum = 0;
 	int			best = 0;
-	int			best_bits = -1;
+	int			best_bits = INT32_MAX;
+	int			last;
 	int			k;
 	int			i;
 
-	for (k = 0; k < 55; k++)
+	for (i = 0; i < n; i++)
+		sum += numbers[i];
+	last = sketch_bit_length(sum / n);
+	for (k = Max(last - 5, 0); k <= last; k++)
 	{
 		int			bits = 0;
 
 		for (i = 0; i < n; i++)
 			bits += sketch_golomb_bits(numbers[i], k);
-		if (best_bits < 0 || bits < best_bits)
+		if (bits < best_bits)
 		{
 			best = k;
 			best_bits = bits;
@@ -344,7 +352,16 @@ decode_weights(SketchReader *r, SketchView *view)
 		r->failed = true;
 }
 
-/* Values that are out of order or that no encoder keeps, such as -0. */
+/* Whether a value is one that sketches keep: not -0, and one NaN only. */
+static bool
+canonical_value(double value)
+{
+	int64		key = sketch_sort_key(value);
+
+	return key != -1 && (!sketch_is_nan(value) || key == INT64CONST(0x7FF8) << 48);
+}
+
+/* Values in order of themselves, then of their weights. */
 static bool
 entries_in_order(const SketchView *view)
 {
@@ -355,7 +372,7 @@ entries_in_order(const SketchView *view)
 		double		value = view->entries[i].value;
 		int64		key = sketch_sort_key(value);
 
-		if (key == -1 || (sketch_is_nan(value) && key != INT64CONST(0x7FF8) << 48))
+		if (!canonical_value(value))
 			return false;
 		if (i > 0 && (sketch_sort_key(view->entries[i - 1].value) > key ||
 					  (view->entries[i - 1].value == value &&
@@ -416,7 +433,8 @@ decode_range(SketchReader *r, SketchView *view)
 		view->min = from_scaled(low, scale);
 		view->max = from_scaled(low + (int64) width, scale);
 	}
-	return sketch_sort_key(view->min) <= sketch_sort_key(view->max);
+	return canonical_value(view->min) && canonical_value(view->max) &&
+		sketch_sort_key(view->min) <= sketch_sort_key(view->max);
 }
 
 static bool

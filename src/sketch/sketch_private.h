@@ -114,9 +114,73 @@ extern void sketch_put_golomb(SketchWriter *w, uint64 x, int k);
 extern void sketch_writer_finish(SketchWriter *w);
 extern uint64 sketch_get_bits(SketchReader *r, int n);
 extern uint64 sketch_get_number(SketchReader *r);
-extern uint64 sketch_get_golomb(SketchReader *r, int k);
 extern bool sketch_at_end(const SketchReader *r);
 extern int	sketch_golomb_bits(uint64 x, int k);
+
+/* The next 57 bits or more, left-aligned, zeros behind the end. */
+static inline uint64
+sketch_peek(const SketchReader *r)
+{
+	size_t		at = r->pos >> 3;
+	uint64		word = 0;
+
+	if (likely(at + 8 <= r->len))
+	{
+		memcpy(&word, r->data + at, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		word = __builtin_bswap64(word);
+#endif
+	}
+	else
+	{
+		int			i;
+
+		for (i = 0; i < 8; i++)
+			word = (word << 8) | (at + i < r->len ? r->data[at + i] : 0);
+	}
+	return word << (r->pos & 7);
+}
+
+static inline void
+sketch_skip(SketchReader *r, int n)
+{
+	r->pos += n;
+	if (unlikely(r->pos > r->len * 8))
+		r->failed = true;
+}
+
+/* Fails on anything that would need more than 56 bits: no encoder writes it. */
+static inline uint64
+sketch_get_golomb(SketchReader *r, int k)
+{
+	uint64		word = sketch_peek(r);
+	int			zeros;
+	int			length;
+
+	if (unlikely(word < (UINT64CONST(1) << 8)))
+	{
+		r->failed = true;
+		return 0;
+	}
+	zeros = __builtin_clzll(word);
+	length = zeros + 1 + k;
+	if (unlikely(length > 57))
+	{
+		r->failed = true;
+		return 0;
+	}
+	if (likely(zeros + length <= 57))
+	{
+		sketch_skip(r, zeros + length);
+		word = (word << zeros) >> (64 - length);
+	}
+	else
+	{
+		sketch_skip(r, zeros);
+		word = sketch_get_bits(r, length);
+	}
+	return word - (UINT64CONST(1) << k);
+}
 
 static inline uint64
 sketch_zigzag(int64 x)
@@ -210,8 +274,35 @@ typedef struct SketchWalk
 extern void sketch_walk_begin(SketchWalk *walk, const SketchView *view);
 extern bool sketch_walk_next(SketchWalk *walk);
 
-/* sketch_state.c */
-extern uint64 sketch_counter(const SketchState *state, size_t index);
-extern void sketch_sort_entries(SketchEntry *entries, int n);
+/* Parts of a working form with buckets. */
+static inline uint16 *
+sketch_directory(const SketchState *state)
+{
+	return (uint16 *) (state + 1);
+}
+
+static inline char *
+sketch_counters(const SketchState *state)
+{
+	return (char *) (sketch_directory(state) + state->dir_size);
+}
+
+static inline uint64
+sketch_counter(const SketchState *state, size_t index)
+{
+	const char *base = sketch_counters(state);
+
+	switch (state->width)
+	{
+		case 0:
+			return ((const uint8 *) base)[index];
+		case 1:
+			return ((const uint16 *) base)[index];
+		case 2:
+			return ((const uint32 *) base)[index];
+		default:
+			return ((const uint64 *) base)[index];
+	}
+}
 
 #endif							/* PG_APM_SKETCH_PRIVATE_H */

@@ -51,14 +51,14 @@ bucket_centre(const SketchView *view, int32 key, double *lower, double *upper)
 }
 
 /*
- * One step of the walk over either kind: values evenly between lower and
- * upper, together of weight milli.
+ * One step of the walk over either kind: values of weight milli together,
+ * equal ones or those of a bucket.
  */
 typedef struct Run
 {
-	double		lower;
-	double		upper;
 	uint64		milli;
+	double		value;			/* exact */
+	int32		key;			/* buckets */
 } Run;
 
 typedef struct RunWalk
@@ -77,7 +77,7 @@ runs_begin(RunWalk *runs, const SketchView *view)
 		sketch_walk_begin(&runs->walk, view);
 }
 
-static bool
+static inline bool
 runs_next(RunWalk *runs, Run *run)
 {
 	const SketchView *view = runs->view;
@@ -86,24 +86,31 @@ runs_next(RunWalk *runs, Run *run)
 	{
 		if (runs->entry >= view->n_entries)
 			return false;
-		run->lower = run->upper = view->entries[runs->entry].value;
+		run->value = view->entries[runs->entry].value;
 		run->milli = view->entries[runs->entry].milli;
+		run->key = 0;
 		runs->entry++;
 		return true;
 	}
 	if (!sketch_walk_next(&runs->walk))
 		return false;
-	bucket_centre(view, runs->walk.key, &run->lower, &run->upper);
+	run->key = runs->walk.key;
+	run->value = 0;
 	run->milli = runs->walk.count * view->tick;
 	return true;
 }
 
+/* The value so far into a run, from 0 to 1, whose values lie evenly. */
 static double
-run_at(const Run *run, double share)
+run_at(const SketchView *view, const Run *run, double share)
 {
-	if (run->lower == run->upper)
-		return run->lower;
-	return run->lower + share * (run->upper - run->lower);
+	double		lower;
+	double		upper;
+
+	if (view->exact)
+		return run->value;
+	bucket_centre(view, run->key, &lower, &upper);
+	return lower == upper ? lower : lower + share * (upper - lower);
 }
 
 /* Whether every run weighs a whole number of values. */
@@ -172,7 +179,7 @@ values_at_ranks(const SketchView *view, RankWanted *wanted, int n)
 			else if (rank == units - 1)
 				*wanted[done].value = view->max;
 			else
-				*wanted[done].value = run_at(&run, ((rank - before) + 0.5) / count);
+				*wanted[done].value = run_at(view, &run, ((rank - before) + 0.5) / count);
 		}
 		before += count;
 	}
@@ -253,7 +260,7 @@ quantile_of_weight(const SketchView *view, double fraction, double *result)
 		double		high = fmin(to, after);
 
 		if (high > low)
-			mean += run_at(&run, ((low + high) / 2 - before) / run.milli) *
+			mean += run_at(view, &run, ((low + high) / 2 - before) / run.milli) *
 				((high - low) / window);
 		before = after;
 	}
@@ -370,7 +377,7 @@ sketch_sum(const SketchView *view, double *sum)
 	*sum = 0;
 	runs_begin(&runs, view);
 	while (runs_next(&runs, &run))
-		*sum += run_at(&run, 0.5) * ((double) run.milli / SKETCH_MILLI);
+		*sum += run_at(view, &run, 0.5) * ((double) run.milli / SKETCH_MILLI);
 	return runs.walk.malformed ? SKETCH_MALFORMED : SKETCH_OK;
 }
 

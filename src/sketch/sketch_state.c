@@ -10,22 +10,11 @@
 #define DIR_MIN		32
 #define DIR_MAX		(2 * SKETCH_OCTAVE_MAX + 1)
 
-/* Allocations come in powers of two up to here, by a quarter beyond. */
+/* Blocks come in powers of two between these, and grow by a quarter beyond. */
+#define CHUNK_MIN	512
 #define CHUNK_MAX	8192
 
 #define EXACT_FIRST 8			/* values of a new state */
-
-static inline uint16 *
-directory(const SketchState *state)
-{
-	return (uint16 *) (state + 1);
-}
-
-static inline char *
-counters(const SketchState *state)
-{
-	return (char *) (directory(state) + state->dir_size);
-}
 
 static inline double *
 exact_values(const SketchState *state)
@@ -74,29 +63,26 @@ has_room(const SketchState *state, uint64 milli)
 	return milli <= SKETCH_MAX_MILLI - total_milli(state);
 }
 
-uint64
-sketch_counter(const SketchState *state, size_t index)
-{
-	const char *base = counters(state);
-
-	if (state->width == 1)
-		return ((const uint16 *) base)[index];
-	if (state->width == 2)
-		return ((const uint32 *) base)[index];
-	return ((const uint64 *) base)[index];
-}
-
 static inline void
 set_counter(SketchState *state, size_t index, uint64 count)
 {
-	char	   *base = counters(state);
+	char	   *base = sketch_counters(state);
 
-	if (state->width == 1)
-		((uint16 *) base)[index] = (uint16) count;
-	else if (state->width == 2)
-		((uint32 *) base)[index] = (uint32) count;
-	else
-		((uint64 *) base)[index] = count;
+	switch (state->width)
+	{
+		case 0:
+			((uint8 *) base)[index] = (uint8) count;
+			break;
+		case 1:
+			((uint16 *) base)[index] = (uint16) count;
+			break;
+		case 2:
+			((uint32 *) base)[index] = (uint32) count;
+			break;
+		default:
+			((uint64 *) base)[index] = count;
+			break;
+	}
 }
 
 static inline int
@@ -208,7 +194,7 @@ static SketchState *
 new_buckets(bool weighted, int width, int first, int dir_size, int blocks)
 {
 	size_t		need = bucket_bytes(dir_size, width, blocks);
-	size_t		size = 1024;
+	size_t		size = CHUNK_MIN;
 	int			capacity;
 	SketchState *state;
 
@@ -222,7 +208,7 @@ new_buckets(bool weighted, int width, int first, int dir_size, int blocks)
 	state->first_octave = first;
 	state->dir_size = dir_size;
 	state->capacity = capacity;
-	memset(directory(state), 0xFF, dir_size * sizeof(uint16));
+	memset(sketch_directory(state), 0xFF, dir_size * sizeof(uint16));
 	return state;
 }
 
@@ -267,21 +253,24 @@ rebuild(const SketchState *from, int octave, int blocks, int width, bool weighte
 
 	if (octave < first || octave >= first + dir_size)
 	{
-		int			lo = first;
-		int			hi = first + dir_size - 1;
+		int			lo = octave;
+		int			hi = octave;
+		int			j;
 
-		while (lo < hi && directory(from)[lo - first] == SKETCH_NO_BLOCK)
-			lo++;
-		while (hi > lo && directory(from)[hi - first] == SKETCH_NO_BLOCK)
-			hi--;
-		plan_directory(Min(lo, octave), Max(hi, octave), &first, &dir_size);
+		for (j = 0; j < dir_size; j++)
+			if (sketch_directory(from)[j] != SKETCH_NO_BLOCK)
+			{
+				lo = Min(lo, first + j);
+				hi = Max(hi, first + j);
+			}
+		plan_directory(lo, hi, &first, &dir_size);
 	}
 	state = new_buckets(weighted, width, first, dir_size, blocks);
 	for (i = 0; i < from->dir_size; i++)
-		if (directory(from)[i] != SKETCH_NO_BLOCK)
-			directory(state)[from->first_octave + (int) i - first] = directory(from)[i];
+		if (sketch_directory(from)[i] != SKETCH_NO_BLOCK)
+			sketch_directory(state)[from->first_octave + (int) i - first] = sketch_directory(from)[i];
 	if (width == from->width && factor == 1)
-		memcpy(counters(state), counters(from), (size_t) from->blocks * (SKETCH_SUB << width));
+		memcpy(sketch_counters(state), sketch_counters(from), (size_t) from->blocks * (SKETCH_SUB << width));
 	else
 		for (i = 0; i < (size_t) from->blocks * SKETCH_SUB; i++)
 			set_counter(state, i, sketch_counter(from, i) * factor);
@@ -313,20 +302,20 @@ add_to_counter(SketchState **state, const SketchState *callers, int32 key, uint6
 	uint64		now;
 
 	if (octave < s->first_octave || octave >= s->first_octave + s->dir_size ||
-		(directory(s)[octave - s->first_octave] == SKETCH_NO_BLOCK && s->blocks == s->capacity))
+		(sketch_directory(s)[octave - s->first_octave] == SKETCH_NO_BLOCK && s->blocks == s->capacity))
 	{
 		replace(state, callers, rebuild(s, octave, s->blocks + 1, s->width, s->weighted));
 		s = *state;
 	}
 	at = octave - s->first_octave;
-	if (directory(s)[at] == SKETCH_NO_BLOCK)
-		directory(s)[at] = s->blocks++;
-	index = (size_t) directory(s)[at] * SKETCH_SUB +
+	if (sketch_directory(s)[at] == SKETCH_NO_BLOCK)
+		sketch_directory(s)[at] = s->blocks++;
+	index = (size_t) sketch_directory(s)[at] * SKETCH_SUB +
 		((key < 0 ? -key : key) & (SKETCH_SUB - 1));
 	now = sketch_counter(s, index) + count;
 	if (unlikely(s->width < 3 && now >> (8 << s->width) != 0))
 	{
-		int			width = now > UINT32_MAX ? 3 : 2;
+		int			width = now > UINT32_MAX ? 3 : now > UINT16_MAX ? 2 : 1;
 
 		replace(state, callers, rebuild(s, octave, s->blocks, width, s->weighted));
 		s = *state;
@@ -410,7 +399,7 @@ leave_exact(SketchState **state, const SketchState *callers, int lo, int hi)
 		hi = Max(hi, octave);
 	}
 	plan_directory(lo, hi, &first, &dir_size);
-	now = new_buckets(from->weighted, from->weighted ? 2 : 1, first, dir_size, 1);
+	now = new_buckets(from->weighted, from->weighted ? 2 : 0, first, dir_size, 1);
 	for (i = 0; i < (int) from->n; i++)
 	{
 		SketchEntry entry = exact_entry(from, i);
@@ -587,8 +576,8 @@ sketch_from_view(const SketchView *view, SketchState **state)
 }
 
 /* Order of value, then of weight: the order of the compact form. */
-void
-sketch_sort_entries(SketchEntry *entries, int n)
+static void
+sort_entries(SketchEntry *entries, int n)
 {
 	int			i;
 
@@ -611,6 +600,29 @@ sketch_sort_entries(SketchEntry *entries, int n)
 	}
 }
 
+/* Values without weights as sorted entries; by their keys, which is faster. */
+static void
+sort_values(const double *values, int n, SketchEntry *entries)
+{
+	int64		keys[SKETCH_EXACT_MAX];
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		int64		key = sketch_sort_key(values[i]);
+		int			j;
+
+		for (j = i; j > 0 && keys[j - 1] > key; j--)
+			keys[j] = keys[j - 1];
+		keys[j] = key;
+	}
+	for (i = 0; i < n; i++)
+	{
+		entries[i].value = sketch_sort_value(keys[i]);
+		entries[i].milli = SKETCH_MILLI;
+	}
+}
+
 void
 sketch_view_state(SketchView *view, const SketchState *state)
 {
@@ -628,9 +640,13 @@ sketch_view_state(SketchView *view, const SketchState *state)
 	if (view->exact)
 	{
 		view->n_entries = (int) state->n;
-		for (i = 0; i < state->n; i++)
-			view->entries[i] = exact_entry(state, i);
-		sketch_sort_entries(view->entries, view->n_entries);
+		if (state->weighted)
+		{
+			memcpy(view->entries, exact_entries(state), state->n * sizeof(SketchEntry));
+			sort_entries(view->entries, view->n_entries);
+		}
+		else
+			sort_values(exact_values(state), view->n_entries, view->entries);
 		if (view->n_entries > 0)
 		{
 			view->min = view->entries[0].value;
@@ -664,15 +680,15 @@ sketch_state_valid(const SketchState *state, size_t size)
 	if (state->kind == SKETCH_EXACT)
 		return state->n >= 1 && state->n <= state->capacity &&
 			state->capacity <= SKETCH_EXACT_MAX && sketch_state_size(state) == size;
-	if (state->kind != SKETCH_BUCKETS || state->width < 1 || state->width > 3 ||
+	if (state->kind != SKETCH_BUCKETS || state->width > 3 ||
 		state->dir_size > DIR_MAX + 1 || state->dir_size % 4 != 0 ||
 		state->blocks > state->capacity || sketch_state_size(state) != size ||
 		state->first_octave < -SKETCH_OCTAVE_MAX ||
 		state->n <= SKETCH_EXACT_MAX || state->n > SKETCH_MAX_MILLI)
 		return false;
 	for (i = 0; i < state->dir_size; i++)
-		if (directory(state)[i] != SKETCH_NO_BLOCK &&
-			(directory(state)[i] >= state->blocks ||
+		if (sketch_directory(state)[i] != SKETCH_NO_BLOCK &&
+			(sketch_directory(state)[i] >= state->blocks ||
 			 state->first_octave + i > SKETCH_OCTAVE_MAX))
 			return false;
 	return true;

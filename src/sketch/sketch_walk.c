@@ -32,7 +32,7 @@ static bool
 next_of_state(SketchWalk *walk)
 {
 	const SketchState *state = walk->view->state;
-	const uint16 *dir = (const uint16 *) (state + 1);
+	const uint16 *dir = sketch_directory(state);
 
 	for (; walk->octave < state->dir_size; walk->octave++, walk->sub = 0)
 	{

@@ -50,11 +50,16 @@ age_shift(const StoreBody *body, int64 end_us, const char **reason)
 	return received_us - end_us;
 }
 
-/* Shift that keeps a time within what timestamptz and partitions can hold. */
+/* Times may be moved up to here, about the year 255,000: timestamptz holds more. */
+#define LAST_UNIX_US INT64CONST(8000000000000000000)
+
+/* Does a time stay between 1970 and the end of time when it is moved? */
 static bool
 shift_fits(int64 us, int64 shift)
 {
-	return us + shift >= 0 && us + shift < types_unix_micros(END_TIMESTAMP) - USECS_PER_DAY;
+	if (shift < 0)
+		return us >= -shift;
+	return us <= LAST_UNIX_US - shift;
 }
 
 static void
@@ -194,5 +199,4 @@ adjust_name(StoreSegment *s)
 			t->source.len = strlen(t->source.data);
 		}
 	}
-	s->segment.transaction_name = t->name;
 }

@@ -3,8 +3,10 @@
  *		The same event or span twice is stored once.
  *
  * The identity of an event or transaction is its event id, that of a span
- * outside of a transaction item its trace and span id.  It is hashed to 128
- * bits together with its kind and claimed in _apm.seen before anything is
+ * outside of a transaction item its trace and span id, that of an item that
+ * has no id its content and the time at which it was sent: two senders may
+ * well count the same numbers, but not send them in the same microsecond.  It
+ * is hashed to 128 bits together with its kind and claimed in _apm.seen before anything is
  * stored: of two connections that bring the same thing at once, the second
  * waits there for the first.  Keys are claimed in sorted order, so that two
  * batches cannot deadlock.
@@ -184,6 +186,7 @@ segment_drop_spans(StoreSegment *s, const bool *duplicate)
 static void
 note_repeated(StoreBatch *batch, int item, const char *type, int64 quantity)
 {
+	batch->items[item].skipped = true;
 	store_note(&batch->bodies[batch->items[item].body], APM_OUTCOME_SKIPPED,
 			   batch->items[item].ordinal, type, "duplicate", "It was stored before.", quantity);
 }
@@ -228,6 +231,16 @@ identity_claim(StoreBatch *batch)
 					'e', e->error.event_id, 16, 0, &e->duplicate);
 	}
 
+	for (i = 0; i < batch->nitems; i++)
+	{
+		StoreItem  *item = &batch->items[i];
+
+		if (item->by_content)
+			key_add(&list, batch->bodies[item->body].project_id, 'c', item->hash,
+					sizeof(item->hash), (uint64) batch->bodies[item->body].sent_us,
+					&item->duplicate);
+	}
+
 	n = keys_unique(&list);
 	if (n > 0)
 		keys_claim(list.keys, n);
@@ -252,4 +265,7 @@ identity_claim(StoreBatch *batch)
 	for (i = 0; i < batch->nerrors; i++)
 		if (batch->errors[i].duplicate)
 			note_repeated(batch, batch->errors[i].item, "event", 1);
+	for (i = 0; i < batch->nitems; i++)
+		if (batch->items[i].duplicate)
+			note_repeated(batch, i, batch->items[i].type, 1);
 }

@@ -23,168 +23,15 @@
 #include "store/adjust.h"
 #include "store/store.h"
 
-/* Kinds of problem kept apart for one body; further ones share an entry. */
-#define MAX_PROBLEMS 50
-
 #define RESULT_COLUMNS 5
-
-/* Receiving what a decoder emits. */
-
-void
-store_add_problem(StoreBody *body, const ApmProblem *problem)
-{
-	StoreProblem *p;
-	const char *type;
-	int			i;
-
-	type = problem->type.data == NULL ? "envelope" :
-		pnstrdup(problem->type.data, Min(problem->type.len, 64));
-	for (i = 0; i < body->nproblems; i++)
-	{
-		p = &body->problems[i];
-		if ((p->outcome == problem->outcome && strcmp(p->reason, problem->reason) == 0 &&
-			 strcmp(p->type, type) == 0) || i == MAX_PROBLEMS - 1)
-		{
-			p->quantity += problem->quantity;
-			return;
-		}
-	}
-	if (body->problems == NULL)
-		body->problems = palloc(sizeof(StoreProblem) * MAX_PROBLEMS);
-	p = &body->problems[body->nproblems++];
-	p->outcome = problem->outcome;
-	p->ordinal = problem->ordinal;
-	p->type = type;
-	p->reason = problem->reason;
-	p->detail = problem->detail;
-	p->offset = problem->offset;
-	p->quantity = problem->quantity;
-}
-
-void
-store_note(StoreBody *body, ApmOutcome outcome, int32 ordinal, const char *type,
-		   const char *reason, const char *detail, int64 quantity)
-{
-	ApmProblem	p;
-
-	p.outcome = outcome;
-	p.ordinal = ordinal;
-	p.type.data = type;
-	p.type.len = strlen(type);
-	p.reason = reason;
-	p.detail = detail;
-	p.offset = -1;
-	p.quantity = quantity;
-	store_add_problem(body, &p);
-}
-
-static void
-sink_header(void *arg, const ApmEnvelope *envelope)
-{
-	StoreBatch *batch = arg;
-
-	batch->bodies[batch->current].sent_us = envelope->sent_us;
-}
-
-static void
-sink_problem(void *arg, const ApmProblem *problem)
-{
-	StoreBatch *batch = arg;
-	StoreBody  *body = &batch->bodies[batch->current];
-
-	if (problem->outcome == APM_OUTCOME_REJECTED)
-		body->rejected++;
-	else if (problem->outcome == APM_OUTCOME_SKIPPED)
-		body->skipped++;
-	store_add_problem(body, problem);
-}
-
-/* Index of the entry for an item; a container's parts share one. */
-static int
-batch_item(StoreBatch *batch, int32 ordinal, bool is_error)
-{
-	StoreItem  *item;
-
-	if (batch->nitems > 0)
-	{
-		item = &batch->items[batch->nitems - 1];
-		if (item->body == batch->current && item->ordinal == ordinal &&
-			item->is_error == is_error)
-			return batch->nitems - 1;
-	}
-	if (batch->nitems == batch->maxitems)
-	{
-		batch->maxitems = Max(64, batch->maxitems * 2);
-		batch->items = batch->items == NULL ?
-			palloc(sizeof(StoreItem) * batch->maxitems) :
-			repalloc(batch->items, sizeof(StoreItem) * batch->maxitems);
-	}
-	item = &batch->items[batch->nitems];
-	item->body = batch->current;
-	item->ordinal = ordinal;
-	item->is_error = is_error;
-	item->stored = false;
-	return batch->nitems++;
-}
-
-static void
-sink_segment(void *arg, const ApmSegment *segment)
-{
-	StoreBatch *batch = arg;
-	StoreSegment *s;
-
-	CHECK_FOR_INTERRUPTS();
-	if (batch->nsegments == batch->maxsegments)
-	{
-		batch->maxsegments = Max(64, batch->maxsegments * 2);
-		batch->segments = batch->segments == NULL ?
-			palloc(sizeof(StoreSegment) * batch->maxsegments) :
-			repalloc_huge(batch->segments, sizeof(StoreSegment) * batch->maxsegments);
-	}
-	s = &batch->segments[batch->nsegments++];
-	s->item = batch_item(batch, segment->ordinal, false);
-	s->segment = *segment;
-	if (segment->transaction != NULL)
-		s->transaction = *segment->transaction;
-	s->refused = false;
-	s->duplicate = false;
-}
-
-static void
-sink_error(void *arg, int32 ordinal, const ApmError *error)
-{
-	StoreBatch *batch = arg;
-	StoreError *e;
-
-	CHECK_FOR_INTERRUPTS();
-	if (batch->nerrors == batch->maxerrors)
-	{
-		batch->maxerrors = Max(16, batch->maxerrors * 2);
-		batch->errors = batch->errors == NULL ?
-			palloc(sizeof(StoreError) * batch->maxerrors) :
-			repalloc_huge(batch->errors, sizeof(StoreError) * batch->maxerrors);
-	}
-	e = &batch->errors[batch->nerrors++];
-	e->item = batch_item(batch, ordinal, true);
-	e->error = *error;
-	e->refused = false;
-	e->duplicate = false;
-}
 
 static void
 batch_decode(StoreBatch *batch, const ApmFormat *format)
 {
-	ApmDecodeOptions options;
-	ApmSink		sink = {0};
+	ApmDecodeOptions options = apm_decode_options();
+	ApmSink		sink;
 
-	options.strict = (apm_validation == APM_VALIDATION_STRICT);
-	options.max_depth = apm_max_json_depth;
-	sink.arg = batch;
-	sink.header = sink_header;
-	sink.segment = sink_segment;
-	sink.error = sink_error;
-	sink.problem = sink_problem;
-
+	receive_sink(batch, &sink);
 	for (batch->current = 0; batch->current < batch->nbodies; batch->current++)
 	{
 		StoreBody  *body = &batch->bodies[batch->current];
@@ -207,28 +54,24 @@ batch_decode(StoreBatch *batch, const ApmFormat *format)
 	}
 }
 
-/* Items of which nothing was stored were there before, or were refused. */
+/* Each item counts once, whatever parts of it were stored, skipped or refused. */
 static void
 batch_count_items(StoreBatch *batch)
 {
 	int			i;
 
 	for (i = 0; i < batch->nitems; i++)
-		if (batch->items[i].stored)
-			batch->bodies[batch->items[i].body].accepted++;
-	for (i = 0; i < batch->nsegments; i++)
 	{
-		StoreItem  *item = &batch->items[batch->segments[i].item];
+		const StoreItem *item = &batch->items[i];
+		StoreBody  *body = &batch->bodies[item->body];
 
-		if (batch->segments[i].duplicate && !item->stored)
-		{
-			batch->bodies[item->body].skipped++;
-			item->stored = true;	/* counted: other parts must not again */
-		}
+		if (item->stored)
+			body->accepted++;
+		else if (item->skipped)
+			body->skipped++;
+		else
+			body->rejected++;
 	}
-	for (i = 0; i < batch->nerrors; i++)
-		if (batch->errors[i].duplicate)
-			batch->bodies[batch->items[batch->errors[i].item].body].skipped++;
 }
 
 /* Stores the bodies; everything it allocates stays in the current context. */
@@ -242,6 +85,7 @@ batch_run(StoreBody *bodies, int nbodies, const ApmFormat *format)
 	persist_check_projects(&batch);
 	batch_decode(&batch, format);
 	adjust_times(&batch);
+	limits_apply(&batch);
 	persist_check_partitions(&batch);
 	identity_claim(&batch);
 	persist_rows(&batch);

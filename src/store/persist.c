@@ -21,6 +21,7 @@
 #include "settings.h"
 #include "spanset/spanset.h"
 #include "store/adjust.h"
+#include "store/cut.h"
 #include "store/enrich.h"
 #include "store/statement.h"
 #include "store/store.h"
@@ -42,8 +43,8 @@ store_segment_end_us(const StoreSegment *s)
 	return end;
 }
 
-static StoreBody *
-item_body(StoreBatch *batch, int item)
+StoreBody *
+persist_item_body(StoreBatch *batch, int item)
 {
 	return &batch->bodies[batch->items[item].body];
 }
@@ -54,15 +55,14 @@ error_time_us(StoreBatch *batch, const StoreError *e)
 {
 	if (e->error.event_us != APM_MICROS_NULL)
 		return e->error.event_us;
-	return types_unix_micros(item_body(batch, e->item)->received_at);
+	return types_unix_micros(persist_item_body(batch, e->item)->received_at);
 }
 
 static void
 refuse_partition(StoreBatch *batch, int item, const char *type)
 {
-	StoreBody  *body = item_body(batch, item);
+	StoreBody  *body = persist_item_body(batch, item);
 
-	body->rejected++;
 	store_note(body, APM_OUTCOME_REJECTED, batch->items[item].ordinal, type, "partition_limit",
 			   "No further daily partition may be made, see pg_apm.max_partitions.", 1);
 }
@@ -201,7 +201,7 @@ batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
 	SET_VARSIZE(packed, len);
 	pfree(spans);
 
-	values[0] = Int32GetDatum(item_body(batch, s->item)->project_id);
+	values[0] = Int32GetDatum(persist_item_body(batch, s->item)->project_id);
 	values[1] = PointerGetDatum(s->segment.trace_id);
 	values[2] = SpanIdGetDatum(s->segment.segment_id);
 	nulls[2] = (s->segment.segment_id == 0);
@@ -234,13 +234,17 @@ persist_segments(StoreBatch *batch)
 	for (i = 0; i < batch->nsegments; i++)
 	{
 		StoreSegment *s = &batch->segments[i];
-		StoreBody  *body = item_body(batch, s->item);
+		StoreBody  *body = persist_item_body(batch, s->item);
 
 		if (s->refused || s->duplicate || s->segment.nspans == 0)
 			continue;
 		if (s->segment.transaction != NULL)
 		{
 			adjust_name(s);
+			if (cut_text(&s->transaction.name, apm_cut_limits.name))
+				store_note(body, APM_OUTCOME_REPAIRED, batch->items[s->item].ordinal,
+						   "transaction", "cut", "A text longer than its limit was cut.", 1);
+			s->segment.transaction_name = s->transaction.name;
 			transactions[ntransactions++] =
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
 												   body->received_at));
@@ -271,7 +275,7 @@ persist_errors(StoreBatch *batch)
 		if (e->refused || e->duplicate)
 			continue;
 		e->error.event_us = error_time_us(batch, e);
-		errors[n++] = HeapTupleGetDatum(rows_error(&e->error, item_body(batch, e->item)->project_id));
+		errors[n++] = HeapTupleGetDatum(rows_error(&e->error, persist_item_body(batch, e->item)->project_id));
 		batch->items[e->item].stored = true;
 	}
 	insert_rows(&insert_errors, errors, n);
@@ -282,30 +286,15 @@ persist_rows(StoreBatch *batch)
 {
 	persist_segments(batch);
 	persist_errors(batch);
+	persist_health(batch);
 }
 
 /* Outcomes. */
 
-typedef struct OutcomeRow
-{
-	int32		project_id;
-	const char *category;
-	const char *outcome;
-	const char *reason;			/* NULL: none */
-	int64		quantity;
-} OutcomeRow;
-
-typedef struct OutcomeList
-{
-	OutcomeRow *rows;
-	int			n;
-	int			max;
-} OutcomeList;
-
 /* Adds to the row of these names: there are few, a scan finds it. */
-static void
-outcome_add(OutcomeList *list, int32 project_id, const char *category,
-			const char *outcome, const char *reason, int64 quantity)
+void
+persist_add_outcome(OutcomeList *list, int32 project_id, const char *category,
+					const char *outcome, const char *reason, int64 quantity)
 {
 	OutcomeRow *row;
 	int			i;
@@ -339,8 +328,8 @@ outcome_add(OutcomeList *list, int32 project_id, const char *category,
  * Item type to the category that quotas and reports of SDKs know.  Types that
  * nobody knows share one, so that senders cannot invent categories.
  */
-static const char *
-outcome_category(const char *type, ApmOutcome outcome)
+const char *
+persist_category(const char *type, ApmOutcome outcome)
 {
 	static const char *const map[][2] = {
 		{"transaction", "transaction"}, {"span", "span"}, {"event", "error"},
@@ -349,7 +338,10 @@ outcome_category(const char *type, ApmOutcome outcome)
 		{"replay_recording", "replay"}, {"replay_video", "replay"},
 		{"feedback", "feedback"}, {"user_report", "feedback"}, {"log", "log_item"},
 		{"trace_metric", "trace_metric"}, {"profile", "profile"},
-		{"profile_chunk", "profile_chunk"}, {"otel_span", "span"},
+		{"profile_chunk", "profile_chunk"}, {"profile_chunk_ui", "profile_chunk"},
+		{"otel_span", "span"}, {"otel_traces_data", "span"}, {"statsd", "metric_bucket"},
+		{"metric_buckets", "metric_bucket"}, {"metric_meta", "metric_bucket"},
+		{"security", "security"}, {"raw_security", "security"}, {"nel", "security"},
 		{"client_report", "internal"}, {"envelope", "envelope"}
 	};
 	int			i;
@@ -403,13 +395,48 @@ insert_outcomes(OutcomeList *list)
 	statement_run(&insert, values, NULL, SPI_OK_INSERT);
 }
 
+/* "attachment_bytes" and the like: how much was passed over. */
+static void
+add_bytes(OutcomeList *list, int32 project_id, const StoreProblem *p)
+{
+	if (p->bytes > 0)
+		persist_add_outcome(list, project_id,
+							psprintf("%s_bytes", persist_category(p->type, p->outcome)),
+							outcome_names[p->outcome], p->reason, p->bytes);
+}
+
+/*
+ * What became of a body's items, and of everything in them.  The category
+ * "item" adds up to the items that came in; a body that is refused as a whole
+ * counts as one.
+ */
+static void
+add_body(OutcomeList *list, const StoreBody *body)
+{
+	int			i;
+
+	if (body->accepted > 0)
+		persist_add_outcome(list, body->project_id, "item", "accepted", NULL, body->accepted);
+	if (body->rejected > 0)
+		persist_add_outcome(list, body->project_id, "item", "rejected", NULL, body->rejected);
+	if (body->skipped > 0)
+		persist_add_outcome(list, body->project_id, "item", "skipped", NULL, body->skipped);
+	for (i = 0; i < body->nproblems; i++)
+	{
+		const StoreProblem *p = &body->problems[i];
+
+		persist_add_outcome(list, body->project_id, persist_category(p->type, p->outcome),
+							outcome_names[p->outcome], p->reason, p->quantity);
+		add_bytes(list, body->project_id, p);
+	}
+}
+
 /* Says what became of everything that came, in one statement. */
 void
 persist_outcomes(StoreBatch *batch)
 {
 	OutcomeList list;
 	int			i;
-	int			j;
 
 	list.n = 0;
 	list.max = 16;
@@ -417,26 +444,21 @@ persist_outcomes(StoreBatch *batch)
 	for (i = 0; i < batch->nsegments; i++)
 	{
 		StoreSegment *s = &batch->segments[i];
-		int32		project_id = item_body(batch, s->item)->project_id;
+		int32		project_id = persist_item_body(batch, s->item)->project_id;
 
 		if (s->refused || s->duplicate || s->segment.nspans == 0)
 			continue;
 		if (s->segment.transaction != NULL)
-			outcome_add(&list, project_id, "transaction", "accepted", NULL, 1);
-		outcome_add(&list, project_id, "span", "accepted", NULL, s->segment.nspans);
+			persist_add_outcome(&list, project_id, "transaction", "accepted", NULL, 1);
+		persist_add_outcome(&list, project_id, "span", "accepted", NULL, s->segment.nspans);
 	}
 	for (i = 0; i < batch->nerrors; i++)
 		if (!batch->errors[i].refused && !batch->errors[i].duplicate)
-			outcome_add(&list, item_body(batch, batch->errors[i].item)->project_id,
-						"error", "accepted", NULL, 1);
+			persist_add_outcome(&list, persist_item_body(batch, batch->errors[i].item)->project_id,
+								"error", "accepted", NULL, 1);
+	persist_health_outcomes(batch, &list);
 	for (i = 0; i < batch->nbodies; i++)
-		for (j = 0; j < batch->bodies[i].nproblems; j++)
-		{
-			StoreProblem *p = &batch->bodies[i].problems[j];
-
-			outcome_add(&list, batch->bodies[i].project_id, outcome_category(p->type, p->outcome),
-						outcome_names[p->outcome], p->reason, p->quantity);
-		}
+		add_body(&list, &batch->bodies[i]);
 	if (list.n > 0)
 		insert_outcomes(&list);
 }

@@ -3,7 +3,8 @@
  *		From decoded rows to stored rows: one batch of bodies at a time.
  *
  * A batch runs through fixed steps, each a function of its own file:
- * decode (ingest.c), identity (identity.c), prepare and insert (persist.c).
+ * decode (ingest.c), cut (limits.c), identity (identity.c), prepare and
+ * insert (persist.c, persist_health.c).
  * All memory of a batch lives in one context, strings stay where the decoder
  * put them.
  */
@@ -27,6 +28,7 @@ typedef struct StoreProblem
 	const char *detail;
 	int64		offset;
 	int64		quantity;
+	int64		bytes;			/* of payloads that were passed over */
 } StoreProblem;
 
 typedef struct StoreBody
@@ -46,13 +48,21 @@ typedef struct StoreBody
 	int			nproblems;
 } StoreBody;
 
-/* An item that brought something to store. */
+/*
+ * An item of a body, once something is known of it.  What counts in the end is
+ * whether anything of it was stored, else whether it was passed over or was
+ * there before; what is neither was refused.
+ */
 typedef struct StoreItem
 {
 	int			body;
 	int32		ordinal;
-	bool		is_error;
 	bool		stored;
+	bool		skipped;
+	bool		duplicate;
+	bool		by_content;		/* has no id: recognized by hash and time of sending */
+	const char *type;			/* if by_content */
+	uint64		hash[2];
 } StoreItem;
 
 typedef struct StoreSegment
@@ -72,6 +82,30 @@ typedef struct StoreError
 	bool		duplicate;
 } StoreError;
 
+typedef struct StoreSession
+{
+	int			item;
+	ApmSession	session;
+} StoreSession;
+
+typedef struct StoreCheckIn
+{
+	int			item;
+	ApmCheckIn	check_in;
+} StoreCheckIn;
+
+typedef struct StoreDiscard
+{
+	int			item;
+	ApmDiscard	discard;
+} StoreDiscard;
+
+typedef struct StoreRaw
+{
+	int			item;
+	ApmItem		raw;
+} StoreRaw;
+
 typedef struct StoreBatch
 {
 	StoreBody  *bodies;
@@ -85,15 +119,51 @@ typedef struct StoreBatch
 	StoreError *errors;
 	int			nerrors;
 	int			maxerrors;
+	StoreSession *sessions;
+	int			nsessions;
+	int			maxsessions;
+	StoreCheckIn *check_ins;
+	int			ncheck_ins;
+	int			maxcheck_ins;
+	StoreDiscard *discards;
+	int			ndiscards;
+	int			maxdiscards;
+	StoreRaw   *raws;
+	int			nraws;
+	int			maxraws;
 	int			current;		/* body being decoded */
 } StoreBatch;
 
+/* Outcomes under construction. */
+typedef struct OutcomeRow
+{
+	int32		project_id;
+	const char *category;
+	const char *outcome;
+	const char *reason;			/* NULL: none */
+	int64		quantity;
+} OutcomeRow;
+
+typedef struct OutcomeList
+{
+	OutcomeRow *rows;
+	int			n;
+	int			max;
+} OutcomeList;
+
 /* ingest.c: notes a problem; counters are the caller's affair. */
-extern void store_add_problem(StoreBody *body, const ApmProblem *problem);
+extern StoreProblem *store_add_problem(StoreBody *body, const ApmProblem *problem);
 
 /* The same, for a problem without position. */
 extern void store_note(StoreBody *body, ApmOutcome outcome, int32 ordinal, const char *type,
 					   const char *reason, const char *detail, int64 quantity);
+
+/* receive.c: the sink of a batch; index of the entry for an item of the current body. */
+extern void receive_sink(StoreBatch *batch, ApmSink *sink);
+extern int	receive_item(StoreBatch *batch, int32 ordinal);
+
+/* limits.c: cuts what is longer than allowed */
+extern void limits_apply(StoreBatch *batch);
 
 /* identity.c: claims the identity of everything in the batch; marks what was there before. */
 extern void identity_claim(StoreBatch *batch);
@@ -106,6 +176,14 @@ extern void persist_rows(StoreBatch *batch);
 /* End of a segment in Unix microseconds: its own, or of the last of its spans. */
 extern int64 store_segment_end_us(const StoreSegment *s);
 extern void persist_outcomes(StoreBatch *batch);
+extern StoreBody *persist_item_body(StoreBatch *batch, int item);
+extern void persist_add_outcome(OutcomeList *list, int32 project_id, const char *category,
+								const char *outcome, const char *reason, int64 quantity);
+extern const char *persist_category(const char *type, ApmOutcome outcome);
+
+/* persist_health.c: sessions, check-ins, raw items, and what of them counts */
+extern void persist_health(StoreBatch *batch);
+extern void persist_health_outcomes(StoreBatch *batch, OutcomeList *list);
 
 /* partition.c */
 typedef enum StoreTable

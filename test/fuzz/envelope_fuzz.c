@@ -166,6 +166,21 @@ on_error(void *arg, int32 ordinal, const ApmError *error)
 }
 
 static void
+on_header(void *arg, const ApmEnvelope *envelope)
+{
+	expect(envelope->sent_us >= 0 || envelope->sent_us == APM_MICROS_NULL);
+	expect(envelope->project_id >= 0);
+	touch(arg, envelope->public_key, true);
+}
+
+static void
+on_item(void *arg, const ApmItem *item)
+{
+	touch_json(arg, item->header, JSON_KIND_OBJECT);
+	touch(arg, item->payload, false);
+}
+
+static void
 on_problem(void *arg, const ApmProblem *problem)
 {
 	Tally	   *tally = arg;
@@ -181,7 +196,10 @@ static void
 decode(const uint8_t *data, size_t size, bool strict, Tally *tally)
 {
 	ApmDecodeOptions options = {strict, 128};
-	ApmSink		sink = {.arg = tally, .segment = on_segment, .error = on_error, .problem = on_problem};
+	ApmSink		sink = {
+		.arg = tally, .header = on_header, .segment = on_segment,
+		.error = on_error, .item = on_item, .problem = on_problem
+	};
 	uint8		event_id[16];
 
 	memset(tally, 0, sizeof(*tally));

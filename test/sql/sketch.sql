@@ -8,6 +8,9 @@ CREATE FUNCTION pg_temp.near(a float8, b float8, tolerance float8) RETURNS boole
 CREATE TEMP TABLE numbers AS
   SELECT i, (1 + (i::bigint * i * 7919 + i::bigint * 104729) % 611953 % (1000 * (1 + i % 600))) / 1000.0::float8 AS v
   FROM generate_series(1, 20000) i;
+CREATE INDEX ON numbers (i);
+CREATE INDEX ON numbers (v);
+ANALYZE numbers;
 CREATE TEMP TABLE fractions AS
   SELECT unnest(ARRAY[0, 0.001, 0.01, 0.1, 0.25, 1/3.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1])::float8 AS p;
 

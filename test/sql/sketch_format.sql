@@ -8,7 +8,7 @@ INSERT INTO fixtures VALUES
   ('one', '010069712000'),
   ('zero', '01000000'),
   ('whole', '01100101ff'),
-  ('micros', '0110610f8dab7e3ccb29b802e44104'),
+  ('micros', '01106111836af78f344a6e02ea4104'),
   ('negative', '010844959196f080'),
   ('raw', '0111fffe00000000000000000000000000002fc6fc8791000eb38ffe0000000000000fff00000000000000'),
   ('weights', '010a0101f1fd0db815c0'),

@@ -7,6 +7,7 @@ CREATE TABLE sketch_plans AS
          (1 + (i::bigint * i * 7919 + i::bigint * 104729) % 611953 % (1000 * (1 + i % 600))) / 1000.0::float8 AS v,
          1 + (i * 31) % 4000 / 1000.0::float8 AS w
   FROM generate_series(1, 40000) i;
+CREATE INDEX ON sketch_plans (i);
 ANALYZE sketch_plans;
 SET jit = off;
 

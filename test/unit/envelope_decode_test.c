@@ -385,7 +385,7 @@ containers(void)
 	EXPECT(V2("{\"trace_id\":\"" TRACE "\",\"span_id\":\"00000000000000c1\",\"start_timestamp\":1,\"end_timestamp\":2}"), false,
 		   "segment 0000000000000000: c1\n");
 	CHECK(rec.span.status == APM_STATUS_NULL);
-	EXPECT(V2(""), true, "");
+	EXPECT(V2(""), true, "skipped 1 empty 1\n");
 	EXPECT("{}\n{\"type\":\"span\",\"content_type\":\"Application/vnd.sentry.items.span.v2+JSON; x\"}\n{}", true,
 		   "rejected 1 container 1\n");
 	EXPECT("{}\n{\"type\":\"span\",\"content_type\":\"application/vnd.sentry.items.span.v2+json\"}\n7", true,
@@ -484,7 +484,15 @@ static void
 other_items(void)
 {
 	EXPECT("{}\n{\"type\":\"session\"}\n{}\n{\"type\":\"quantum_flux\"}\nnot json\n{\"type\":\"\\u006cog\"}\n{}", true,
-		   "skipped 1 not_stored 1\nskipped 2 unknown_type 1\nskipped 3 not_stored 1\n");
+		   "");
+	CHECK(rec.item.ordinal == 3 && str_is(rec.item.type, "log") && str_is(rec.item.payload, "{}"));
+	CHECK(str_is(rec.item.header, "{\"type\":\"\\u006cog\"}"));
+	decode_text(&rec, "{\"sent_at\":\"2011-05-02T17:41:36Z\",\"dsn\":\"https://k@h.test/42\"}", true);
+	CHECK(rec.envelope.sent_us == INT64CONST(1304358096000000));
+	CHECK(rec.envelope.project_id == 42 && str_is(rec.envelope.public_key, "k") && !rec.envelope.has_event_id);
+	decode_text(&rec, "{\"sent_at\":\"junk\",\"dsn\":\"https://k@h.test/x\"}", true);
+	CHECK(rec.envelope.sent_us == APM_MICROS_NULL && rec.envelope.project_id == 0);
+	CHECK(rec.envelope.public_key.data == NULL);
 	EXPECT("{}", true, "skipped 0 empty_envelope 1\n");
 	EXPECT("", true, "rejected 0 empty_body 1\n");
 }

@@ -44,6 +44,8 @@ typedef struct Recorder
 	ApmTransaction transaction; /* the last one */
 	ApmSpan		span;			/* the last one */
 	ApmError	error;			/* the last one */
+	ApmItem		item;			/* the last one not decoded */
+	ApmEnvelope envelope;
 } Recorder;
 
 static void record(Recorder *rec, const char *format,...) __attribute__((format(printf, 2, 3)));
@@ -112,6 +114,24 @@ record_segment(void *arg, const ApmSegment *segment)
 }
 
 static void
+record_header(void *arg, const ApmEnvelope *envelope)
+{
+	Recorder   *rec = arg;
+
+	rec->envelope = *envelope;
+}
+
+static void
+record_item(void *arg, const ApmItem *item)
+{
+	Recorder   *rec = arg;
+
+	rec->item = *item;
+	touch(item->header);
+	touch(item->payload);
+}
+
+static void
 record_error(void *arg, int32 ordinal, const ApmError *error)
 {
 	Recorder   *rec = arg;
@@ -145,7 +165,10 @@ static void
 decode_bytes(Recorder *rec, const char *body, size_t len, bool strict)
 {
 	ApmDecodeOptions options = {strict, 128};
-	ApmSink		sink = {.arg = rec, .segment = record_segment, .error = record_error, .problem = record_problem};
+	ApmSink		sink = {
+		.arg = rec, .header = record_header, .segment = record_segment,
+		.error = record_error, .item = record_item, .problem = record_problem
+	};
 	char	   *copy = palloc(len);
 	uint8		event_id[16];
 
