@@ -81,6 +81,7 @@ timed() {
   else
     cpu=$(awk '/ s elapsed/ {sub(/^!/, ""); s += $1 + $4} END {printf "%d", s * 1e9}' <<<"$USAGE")
   fi
+  [ "$cpu" -gt 0 ] || die "$1: no CPU time could be measured"
   echo "$cpu $(((stop - start) * 1000))" >>"$work/samples/$1"
 }
 
@@ -116,6 +117,7 @@ table() { printf '\n| what | target | measured | reached |\n|---|---|---|---|\n'
 # follow), or empty for what is only reported.
 row() {
   local what=$1 target=$2 value=$3 unit=${4:-} bound reached=–
+  [[ $value =~ ^-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$ ]] || die "$what: measured \"$value\", which is no number"
   if [ -n "$target" ]; then
     bound=${target#* }
     case $target in
