@@ -21,6 +21,7 @@
 #include "plugin/registry.h"
 #include "settings.h"
 #include "store/adjust.h"
+#include "store/scrub.h"
 #include "store/store.h"
 
 /* Kinds of problem kept apart for one body; further ones share an entry. */
@@ -244,6 +245,7 @@ batch_run(StoreBody *bodies, int nbodies, const ApmFormat *format)
 	adjust_times(&batch);
 	persist_check_partitions(&batch);
 	identity_claim(&batch);
+	scrub_batch(&batch);
 	persist_rows(&batch);
 	batch_count_items(&batch);
 	persist_outcomes(&batch);
