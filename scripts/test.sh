@@ -137,6 +137,8 @@ run_tap() {
 names() { (cd "$tree" && for f in $1; do [ ! -f "$f" ] || { f=${f##*/}; printf '%s\n' "${f%.*}"; }; done); }
 
 prepare "$log/apt" "${PACKAGES[@]}" || stop_here "packages"
+install_packages "$log/apt" python3-sentry-sdk python3-psycopg ||
+  say "    the test of the transports goes without Python"
 install -d -o postgres -m 700 "$work/socket" "$work/data"
 copy_tree "$tree"
 find_shared
