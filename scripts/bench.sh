@@ -82,7 +82,7 @@ start_server() {
   as_postgres "$BIN/pg_ctl" -D "$work/data" -l "$work/data/server.log" -w -t 60 start >>"$log" || { tail "$work/data/server.log"; exit 1; }
   as_postgres "$BIN/psql" -Xq -h "$work/socket" -d postgres -c 'CREATE DATABASE bench'
   open_database
-  ask "CREATE EXTENSION pg_apm; SET client_min_messages = warning"
+  ask "CREATE EXTENSION pg_apm"
   ask "SELECT count(*) FROM apm.create_project('bench', 1)"
   ask "$(cat "$tree/test/bench/load.sql")"
 }

@@ -27,6 +27,7 @@ bool		apm_correct_clock_drift = true;
 bool		apm_normalize_names = true;
 int			apm_max_past_seconds = 0;
 int			apm_max_future_seconds = 0;
+bool		apm_scrub_data = true;
 char	   *apm_databases = NULL;
 int			apm_worker_interval_ms = 10000;
 
@@ -169,6 +170,11 @@ _PG_init(void)
 							 "Stars ids in transaction names that are URLs.",
 							 "The name as sent stays in the description of the segment span.",
 							 &apm_normalize_names, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_apm.scrub_data",
+							 "Replaces passwords, tokens, card numbers and the like before anything is stored.",
+							 "The table apm.scrub_rules says what, for each project.",
+							 &apm_scrub_data, true,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.seen_horizon",
 							"How long a repeated event or span is recognized.",

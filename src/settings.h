@@ -22,6 +22,7 @@ extern bool apm_correct_clock_drift;
 extern bool apm_normalize_names;
 extern int	apm_max_past_seconds;
 extern int	apm_max_future_seconds;
+extern bool apm_scrub_data;
 extern char *apm_databases;
 extern int	apm_worker_interval_ms;
 

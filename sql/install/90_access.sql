@@ -36,4 +36,12 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION apm.ingest(bytea, integer, timestamptz, text) TO apm_writer;
 GRANT EXECUTE ON FUNCTION apm.ingest_batch(bytea[], integer[], timestamptz[], text) TO apm_writer;
-GRANT INSERT, UPDATE, DELETE ON apm.metrics, apm.thresholds, apm.failure_rules TO apm_admin;
+REVOKE EXECUTE ON FUNCTION apm.authenticate(text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION apm.authenticate(text, text, text) TO apm_writer;
+GRANT EXECUTE ON PROCEDURE apm.ingest_from(regclass, name, name, name, name, integer, text, integer, boolean) TO apm_writer;
+GRANT EXECUTE ON FUNCTION _apm.bulk_begin(regclass, name, name, name, name, integer, integer, boolean) TO apm_writer;
+GRANT EXECUTE ON FUNCTION _apm.bulk_step(regclass, name, name, name, name, integer, text, integer) TO apm_writer;
+GRANT SELECT, INSERT, UPDATE ON _apm.bulk_loads TO apm_writer;
+GRANT SELECT ON _apm.bulk_loads TO apm_reader;
+GRANT SELECT ON apm.bulk_loads TO apm_writer;
+GRANT INSERT, UPDATE, DELETE ON apm.metrics, apm.thresholds, apm.failure_rules, apm.scrub_rules TO apm_admin;

@@ -21,6 +21,7 @@
 #include "plugin/registry.h"
 #include "settings.h"
 #include "store/adjust.h"
+#include "store/scrub.h"
 #include "store/store.h"
 
 #define RESULT_COLUMNS 5
@@ -88,6 +89,7 @@ batch_run(StoreBody *bodies, int nbodies, const ApmFormat *format)
 	limits_apply(&batch);
 	persist_check_partitions(&batch);
 	identity_claim(&batch);
+	scrub_batch(&batch);
 	persist_rows(&batch);
 	batch_count_items(&batch);
 	persist_outcomes(&batch);

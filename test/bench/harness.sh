@@ -22,13 +22,17 @@ session() {
   SESSION_IN[$name]=$in SESSION_OUT[$name]=$out
 }
 
-# Reads one answer into ANSWER, lines separated by newlines.
+# Reads one answer into ANSWER, lines separated by newlines; what the server
+# tells of its own usage goes to USAGE.
 answer() {
   local line
-  ANSWER=
+  ANSWER= USAGE=
   while IFS= read -r -t $((LIMIT_S + 60)) -u "${SESSION_OUT[$1]}" line; do
-    [ "$line" != @@done ] || return 0
-    ANSWER+=${ANSWER:+$'\n'}$line
+    case $line in
+      @@done) return 0 ;;
+      '!'* | 'DETAIL:  ! '* | *'LOG:  QUERY STATISTICS') USAGE+=$line$'\n' ;;
+      *) ANSWER+=${ANSWER:+$'\n'}$line ;;
+    esac
   done
   die "the session $1 ended or hangs: $ANSWER"
 }
@@ -51,7 +55,7 @@ try() {
 }
 
 open_database() {
-  session pg as_postgres "$BIN/psql" -X -qAt -v VERBOSITY=terse -h "$work/socket" -d bench
+  session pg as_postgres "$BIN/psql" -X -qAt -h "$work/socket" -d bench
   ask "SET client_min_messages = warning; SET jit = off; SET max_parallel_workers_per_gather = 0;
        SET statement_timeout = '${LIMIT_S}s'; SELECT pg_backend_pid()"
   BACKEND=$ANSWER
@@ -75,8 +79,9 @@ timed() {
     read -r after _ <"$CLOCK"
     cpu=$((after - before))
   else
-    cpu=$(awk '/ s elapsed/ {gsub(/^!/, ""); s += $1 + $4} END {printf "%d", s * 1e9}' <<<"$ANSWER")
+    cpu=$(awk '/ s elapsed/ {sub(/^!/, ""); s += $1 + $4} END {printf "%d", s * 1e9}' <<<"$USAGE")
   fi
+  [ "$cpu" -gt 0 ] || die "$1: no CPU time could be measured"
   echo "$cpu $(((stop - start) * 1000))" >>"$work/samples/$1"
 }
 
@@ -104,7 +109,7 @@ ratio() { calc "$(median "$1" "${3:-1}") / $(median "$2" "${3:-1}")"; }
 
 short() { awk -v x="$1" 'BEGIN {if (x == 0) print 0; else if (x >= 100 || x <= -100) printf "%.0f\n", x; else printf "%.3g\n", x}'; }
 
-heading() { printf '\n## %s\n\n' "$1" >>"$report"; say "==> $1"; }
+heading() { TITLE=$1; printf '\n## %s\n\n' "$1" >>"$report"; say "==> $1"; }
 note() { printf '%s\n' "$*" >>"$report"; }
 table() { printf '\n| what | target | measured | reached |\n|---|---|---|---|\n' >>"$report"; }
 
@@ -112,6 +117,7 @@ table() { printf '\n| what | target | measured | reached |\n|---|---|---|---|\n'
 # follow), or empty for what is only reported.
 row() {
   local what=$1 target=$2 value=$3 unit=${4:-} bound reached=–
+  [[ $value =~ ^-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$ ]] || die "$what: measured \"$value\", which is no number"
   if [ -n "$target" ]; then
     bound=${target#* }
     case $target in
@@ -120,7 +126,7 @@ row() {
       *) die "row: no such target: $target" ;;
     esac
     target="$target$unit"
-    printf '%s\t%s\n' "$reached" "$what" >>"$work/reached"
+    printf '%s\t%s: %s\n' "$reached" "$TITLE" "$what" >>"$work/reached"
   fi
   printf '| %s | %s | %s | %s |\n' "$what" "${target:-–}" "$(short "$value")$unit" "$reached" >>"$report"
   printf '    %-90s %10s %-10s %s\n' "$what" "$(short "$value")$unit" "${target:+($target)}" "$reached"

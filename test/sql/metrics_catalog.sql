@@ -14,6 +14,7 @@ SELECT DISTINCT p.proname AS not_on_the_page
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE n.nspname = 'apm' AND (p.prokind = 'a' OR p.provolatile = 'i')
    AND p.proname !~ '_(in|out|recv|send)$' AND p.proname !~ '^(trace_id|span_id|span_status)'
+   AND p.proname NOT IN ('normalize_description', 'normalize_name', 'parse_dsn')
    AND p.prorettype NOT IN ('internal'::regtype, 'apm.spanset'::regtype)
    AND 'apm.spanset'::regtype <> ALL (p.proargtypes) AND p.pronargs > 0
    AND NOT EXISTS (SELECT FROM function_rows f WHERE f.name = p.proname) ORDER BY 1;
@@ -28,7 +29,41 @@ SELECT coalesce(m.name, r.name) AS metric_differs, m.arguments, r.arguments, m.u
  WHERE (m.arguments, coalesce(m.unit, '–'), coalesce(m.empty_value::text, 'NULL'), m.description) IS DISTINCT FROM (r.arguments, r.cell[3], r.cell[4], r.cell[2]);
 
 -- a metric without any transaction has the value that its row says
-CREATE FUNCTION pg_temp.value_of(metric text, OUT value float8, OUT samples bigint) LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.value_of(metric text, OUT value float8, OUT samples bigint, OUT bound float8) LANGUAGE sql AS $$
   SELECT * FROM apm.metric_value(metric, '2011-06-01', '2011-06-02', project_id => -1) $$;
 SELECT m.name AS wrong_of_nothing, v.* FROM apm.metrics m, LATERAL pg_temp.value_of(_apm.metric_example(m.name, m.arguments)) v
- WHERE m.builtin AND (v.value IS DISTINCT FROM m.empty_value OR v.samples <> 0);
+ WHERE m.builtin AND (v.value IS DISTINCT FROM m.empty_value OR v.samples <> 0 OR v.bound IS DISTINCT FROM CASE WHEN m.empty_value IS NOT NULL THEN 0 END);
+
+-- Sentry's functions over transactions, spans, web vitals and errors: each has a row
+CREATE TEMP TABLE sentry_rows AS
+  SELECT split_part(cell[1], '(', 1) AS name, trim(BOTH '`' FROM cell[2]) AS code, cell
+    FROM (SELECT string_to_array(trim(BOTH '| ' FROM line), ' | ') AS cell FROM string_to_table(:'page', E'\n') line
+           WHERE line ~ '^\| [a-z_0-9]+\([^|]*\) \| `.* \| (transactions|spans|errors) \|') l;
+SELECT wanted AS without_a_row FROM unnest('{count,count_unique,p50,p75,p90,p95,p99,p100,percentile,avg,min,max,sum,any,var,stddev,cov,corr,
+  linear_regression,count_if,count_at_least,eps,epm,tps,tpm,sps,spm,floored_epm,last_seen,latest_event,failure_rate,failure_count,
+  trace_status_rate,http_response_rate,http_error_rate,apdex,count_miserable,user_misery,count_web_vitals,performance_score,
+  opportunity_score,count_scores,cache_miss_rate,time_spent_percentage,avg_compare,avg_if,count_op,count_starts,ttid_contribution_rate,
+  ttfd_contribution_rate,division,percentile_range,avg_range,variance_range,count_range,absolute_correlation,histogram,
+  compare_numeric_aggregate,examples,fn_span_count,upsampled_count,upsampled_eps,upsampled_epm}'::text[]) wanted
+ WHERE NOT EXISTS (SELECT FROM sentry_rows r WHERE r.name = wanted);
+SELECT count(*) AS rows, count(DISTINCT name) AS names, count(*) FILTER (WHERE array_length(cell, 1) <> 5) AS incomplete FROM sentry_rows;
+SELECT name AS not_in_its_test FROM sentry_rows r
+ WHERE NOT EXISTS (SELECT FROM metric_rows m WHERE m.name = split_part(r.code, '(', 1)) AND r.cell[5] ~ '^metrics_[a-z]+$'
+   AND format('%s.sql:%s(', r.cell[5], substring(r.code FROM 'apm\.[a-z_]+')) <> ALL (string_to_array(:'calls', E'\n'));
+-- and what it says runs, and gives of nothing what it says
+CREATE FUNCTION pg_temp.of_nothing(code text, relation text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  answer text;
+BEGIN
+  IF code ~ '^[a-z_0-9]+\([^()]*\)$' THEN
+    SELECT v.value::text INTO answer FROM pg_temp.value_of(code) v;
+  ELSE
+    EXECUTE format('SELECT (%s)::text FROM apm.%I WHERE false', code, relation) INTO answer;
+  END IF;
+  RETURN coalesce(nullif(answer, '{NULL,NULL}'), 'NULL');
+END $$;
+SELECT cell[1] AS wrong_of_nothing, a AS answer, cell[4] AS on_page FROM sentry_rows, LATERAL pg_temp.of_nothing(code, cell[3]) a WHERE a <> cell[4];
+-- some of the SQL, on rows whose answers are plain
+WITH t (op, event_id, end_time, self_time_ms) AS (VALUES ('db', 1, 3, 30.0::float8), ('db', 2, 9, 30), ('http', 3, 5, 40))
+SELECT op, (array_agg(event_id ORDER BY end_time DESC))[1] AS latest_event, sum(self_time_ms) / sum(sum(self_time_ms)) OVER () AS time_spent_percentage
+  FROM t GROUP BY op ORDER BY op;

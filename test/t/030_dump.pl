@@ -50,6 +50,8 @@ my $state = q{
 	UNION ALL SELECT 'notifications', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.notifications r
 	UNION ALL SELECT 'formats', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.formats r
 	UNION ALL SELECT 'metrics', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.metrics r
+	UNION ALL SELECT 'failure rules', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.failure_rules r
+	UNION ALL SELECT 'thresholds', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.thresholds r
 	UNION ALL SELECT 'partitions', md5(string_agg(c.oid::regclass || pg_get_expr(relpartbound, c.oid), ' ' ORDER BY relname))
 	  FROM pg_class c WHERE relispartition AND relkind = 'r'
 	UNION ALL SELECT 'indexes', md5(string_agg(indexdef, E'\n' ORDER BY indexname)) FROM pg_indexes WHERE schemaname IN ('apm', '_apm')
@@ -59,7 +61,10 @@ $node->safe_psql('postgres', 'CREATE EXTENSION pg_apm');
 is(ingest('postgres', 1, 100), '200|0|0', 'data before the dump');
 $node->safe_psql('postgres', q{
 	SELECT apm.create_alert('slow', 'p95(duration)', 1, critical => 100, time_window => '1 day', enabled => false);
-	SELECT * FROM apm.evaluate_alerts('2026-01-06 00:00Z', 'slow')});
+	SELECT * FROM apm.evaluate_alerts('2026-01-06 00:00Z', 'slow');
+	INSERT INTO apm.failure_rules VALUES (1, '{internal_error,unavailable}'), (NULL, '{}');
+	INSERT INTO apm.thresholds VALUES (1, 'GET /*', 'lcp', 2500);
+	SELECT apm.register_metric('slow_share', 'avg((t.duration_ms > {bound_ms})::int)', 'bound_ms positive = 1000', bound => '0')});
 is($node->safe_psql('postgres', 'SELECT count(*) FROM apm.incidents'), '1', 'an incident before the dump');
 my $before = $node->safe_psql('postgres', $state);
 
