@@ -204,7 +204,7 @@ read_header(Decoder *d, EnvelopeDsn *dsn)
 	if (frame->sent_at.data != NULL)
 	{
 		text = json_string_text(&frame->sent_at);
-		if (decode_rfc3339(text.data, text.len, &sent))
+		if (decode_rfc3339(text.data, text.len, &sent) && sent.us >= 0)
 			d->sent_us = sent.us;
 	}
 	if (frame->sdk.data != NULL)

@@ -195,7 +195,7 @@ on_problem(void *arg, const ApmProblem *problem)
 static void
 decode(const uint8_t *data, size_t size, bool strict, Tally *tally)
 {
-	ApmDecodeOptions options = {strict, 128};
+	ApmDecodeOptions options = {.strict = strict, .max_depth = 128};
 	ApmSink		sink = {
 		.arg = tally, .header = on_header, .segment = on_segment,
 		.error = on_error, .item = on_item, .problem = on_problem

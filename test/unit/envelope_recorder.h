@@ -164,7 +164,7 @@ record_problem(void *arg, const ApmProblem *problem)
 static void
 decode_bytes(Recorder *rec, const char *body, size_t len, bool strict)
 {
-	ApmDecodeOptions options = {strict, 128};
+	ApmDecodeOptions options = {.strict = strict, .max_depth = 128};
 	ApmSink		sink = {
 		.arg = rec, .header = record_header, .segment = record_segment,
 		.error = record_error, .item = record_item, .problem = record_problem

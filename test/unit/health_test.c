@@ -145,6 +145,8 @@ sessions(void)
 		   "session 1 id exited r  user=7 start=1000 ms=-1 seq=1001500 errors=0 n=1\n");
 	EXPECT("{\"sent_at\":\"1970-01-01T01:00:00.25Z\"}\n{\"type\":\"session\"}\n{" SID "," REQUIRED "}", true,
 		   "header 0  3600250000\nsession 1 id ok r  user= start=1000 ms=-1 seq=3600250 errors=0 n=1\n");
+	EXPECT("{\"sent_at\":\"1013-11-22T13:10:23Z\"}\n{\"type\":\"session\"}\n{" SID "," REQUIRED "}", true,
+		   "session 1 id ok r  user= start=1000 ms=-1 seq=1000000 errors=0 n=1\n");
 	EXPECT(SESSION("{" SID "," REQUIRED "}"), true,
 		   "session 1 id ok r  user= start=1000 ms=-1 seq=1000000 errors=0 n=1\n");
 	EXPECT(SESSION("{" SID ",\"seq\":0,\"timestamp\":5," REQUIRED "}"), true,
