@@ -96,10 +96,17 @@ luhn(const char *d, int n)
 	return sum % 10 == 0;
 }
 
+/* Four digits, of which the first may be that of a card, begin one. */
+static inline bool
+may_be_card(const char *s, size_t len)
+{
+	return len >= 13 && s[0] >= '2' && s[0] <= '6' && is_digit(s[1]) && is_digit(s[2]) && is_digit(s[3]);
+}
+
 /*
  * Is there a card number at the start of s: digits, maybe in groups parted by
- * single blanks or dashes?  Then *end is behind it, which may be before
- * further groups, such as a date; else where the digits end.
+ * single blanks or dashes, the first group of four or more?  Then *end is behind it, which may be before
+ * further groups, such as a date.
  */
 bool
 scrub_is_card(const char *s, size_t len, size_t *end)
@@ -109,6 +116,9 @@ scrub_is_card(const char *s, size_t len, size_t *end)
 	size_t		i = 0;
 	size_t		card = 0;
 
+	*end = 0;
+	if (!may_be_card(s, len))
+		return false;
 	for (;;)
 	{
 		while (i < len && is_digit(s[i]))
@@ -129,7 +139,7 @@ scrub_is_card(const char *s, size_t len, size_t *end)
 			break;
 		i++;
 	}
-	*end = card > 0 ? card : i;
+	*end = card;
 	return card > 0;
 }
 
@@ -180,6 +190,8 @@ scrub_secret_name(ApmStr key, bool *plural_token)
 	size_t		i;
 
 	*plural_token = false;
+	if (!scrub_suspect(key))
+		return false;
 	for (i = 0; i + 3 <= key.len; i++)
 	{
 		char		c = lower(key.data[i]);
@@ -201,6 +213,24 @@ scrub_secret_name(ApmStr key, bool *plural_token)
 	}
 	*plural_token = plural;
 	return plural;
+}
+
+/* Does an @ end what follows "://", which is the way from it to a / without a sign that ends it? */
+static bool
+ends_userinfo(const char *s, size_t at)
+{
+	size_t		i = at;
+
+	while (i > 0 && at - i < 256)
+	{
+		char		c = s[--i];
+
+		if (c == '/')
+			return i > 0 && (s[i - 1] == '/' || s[i - 1] == '\\');
+		if (c == '"' || c == ' ')
+			return false;
+	}
+	return i > 0;
 }
 
 /*
@@ -235,7 +265,7 @@ scrub_suspect(ApmStr text)
 		{
 			size_t		end;
 
-			if (scrub_is_card(s + i, len - i, &end))
+			if (may_be_card(s + i, len - i) && scrub_is_card(s + i, len - i, &end))
 				return true;
 			while (i + 1 < len && is_digit(s[i + 1]))
 				i++;
@@ -294,7 +324,9 @@ scrub_suspect(ApmStr text)
 					return true;
 				break;
 			case '@':			/* URL with credentials */
-				return true;
+				if (ends_userinfo(s, i))
+					return true;
+				break;
 			case '\\':			/* may hide a letter */
 				if (AT(1) == 'u')
 					return true;
