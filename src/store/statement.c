@@ -40,9 +40,10 @@ statement_prepare(Statement *s, Oid array_type)
 	}
 	for (i = 0; i < s->nargs; i++)
 		types[i] = OidIsValid(s->types[i]) ? s->types[i] : array_type;
-	plan = SPI_prepare(s->sql, s->nargs, types);
+	/* The plans do not depend on what the arrays hold: none is worth making twice. */
+	plan = SPI_prepare_cursor(s->sql, s->nargs, types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	SPI_keepplan(plan);
 	s->plan = plan;
 	s->array_type = array_type;
