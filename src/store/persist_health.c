@@ -417,7 +417,7 @@ raw_row(StoreBatch *batch, const StoreRaw *entry, TupleDesc desc)
 	values[3] = Int32GetDatum(raw->ordinal);
 	set_text(values, nulls, 4, raw->type);
 	values[5] = JsonbPGetDatum(json_text_to_jsonb(raw->header));
-	values[6] = PointerGetDatum(cstring_to_text_with_len(raw->payload.data, raw->payload.len));
+	values[6] = PointerGetDatum(cstring_to_text_with_len(entry->kept.data, entry->kept.len));
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
@@ -447,7 +447,7 @@ persist_raws(StoreBatch *batch)
 		if (batch->items[entry->item].duplicate)
 			continue;
 		batch->items[entry->item].stored = true;
-		if (n > 0 && bytes + entry->raw.payload.len > RAW_CHUNK)
+		if (n > 0 && bytes + entry->kept.len > RAW_CHUNK)
 		{
 			array = row_array(&insert, rows, n);
 			statement_run(&insert, &array, NULL, SPI_OK_INSERT);
@@ -455,7 +455,7 @@ persist_raws(StoreBatch *batch)
 			bytes = 0;
 		}
 		rows[n++] = raw_row(batch, entry, desc);
-		bytes += entry->raw.payload.len;
+		bytes += entry->kept.len;
 	}
 	if (n > 0)
 	{

@@ -275,6 +275,7 @@ sink_item(void *arg, const ApmItem *raw)
 	r = &batch->raws[batch->nraws++];
 	r->item = receive_item(batch, raw->ordinal);
 	r->raw = *raw;
+	r->kept = raw->payload;
 	if (raw->type.len > TYPE_LEN)
 		r->raw.type.len = pg_mbcliplen(raw->type.data, raw->type.len, TYPE_LEN);
 	item_hash_str(batch, r->item, pnstrdup(r->raw.type.data, r->raw.type.len), raw->header);

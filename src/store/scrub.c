@@ -274,9 +274,9 @@ load_salt(Scrubber *s)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* "kind:" and the first 16 hex digits of the HMAC-SHA-256 of the user key. */
+/* The first kept bytes as they are, and 16 hex digits of the HMAC-SHA-256 of the user key. */
 static ApmStr
-hash_user(Scrubber *s, ApmStr user_key, uint32 kind_len)
+hash_user(Scrubber *s, ApmStr user_key, uint32 kept)
 {
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 	pg_hmac_ctx *ctx;
@@ -294,12 +294,22 @@ hash_user(Scrubber *s, ApmStr user_key, uint32 kind_len)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not hash a user")));
 	pg_hmac_free(ctx);
-	text = palloc(kind_len + 1 + 2 * USER_HASH_LEN);
-	memcpy(text, user_key.data, kind_len + 1);
-	hex_write(digest, USER_HASH_LEN, text + kind_len + 1);
+	text = palloc(kept + 2 * USER_HASH_LEN);
+	memcpy(text, user_key.data, kept);
+	hex_write(digest, USER_HASH_LEN, text + kept);
 	result.data = text;
-	result.len = kind_len + 1 + 2 * USER_HASH_LEN;
+	result.len = kept + 2 * USER_HASH_LEN;
 	return result;
+}
+
+static bool
+key_is_secret(const ScrubRules *rules, const char *name)
+{
+	ApmStr		key;
+
+	key.data = name;
+	key.len = strlen(name);
+	return scrub_key(rules, key);
 }
 
 /* Would the value that the key was derived from be replaced? */
@@ -314,15 +324,9 @@ user_is_scrubbed(const ScrubRules *rules, ApmStr user_key, uint32 kind_len)
 	int			i;
 
 	for (i = 0; i < lengthof(names); i++)
-		if (strlen(names[i][0]) == kind_len && memcmp(names[i][0], user_key.data, kind_len) == 0)
-		{
-			ApmStr		name;
-
-			name.data = names[i][1];
-			name.len = strlen(names[i][1]);
-			if (scrub_key(rules, name))
-				return true;
-		}
+		if (strlen(names[i][0]) == kind_len && memcmp(names[i][0], user_key.data, kind_len) == 0 &&
+			key_is_secret(rules, names[i][1]))
+			return true;
 	value.data += kind_len + 1;
 	value.len -= kind_len + 1;
 	return scrub_text(rules, &value) > 0;
@@ -335,8 +339,40 @@ scrub_user(Scrubber *s, const ScrubRules *rules, ApmStr *user_key)
 
 	if (colon == NULL || !user_is_scrubbed(rules, *user_key, colon - user_key->data))
 		return 0;
-	*user_key = hash_user(s, *user_key, colon - user_key->data);
+	*user_key = hash_user(s, *user_key, colon - user_key->data + 1);
 	return 1;
+}
+
+/* The user of a session comes without saying what it is: id, address of mail or of IP. */
+static int64
+scrub_session(Scrubber *s, const ScrubRules *rules, ApmSession *session)
+{
+	ApmStr		user = session->user;
+
+	if (user.len == 0)
+		return 0;
+	if (!key_is_secret(rules, "did") && !key_is_secret(rules, "user.id") &&
+		!(memchr(user.data, '@', user.len) != NULL && key_is_secret(rules, "user.email")) &&
+		scrub_text(rules, &user) == 0)
+		return 0;
+	session->user = hash_user(s, session->user, 0);
+	return 1;
+}
+
+/* A payload that is JSON; what else is kept stays as it came. */
+static int64
+scrub_raw(const ScrubRules *rules, StoreRaw *raw)
+{
+	ApmStr		payload = raw->kept;
+	int64		found;
+
+	if (payload.len == 0 || (payload.data[0] != '{' && payload.data[0] != '['))
+		return 0;
+	found = scrub_json(rules, &payload);
+	if (payload.data == NULL)
+		return 0;
+	raw->kept = payload;
+	return found;
 }
 
 static int64
@@ -392,6 +428,13 @@ scrub_error(Scrubber *s, const ScrubRules *rules, ApmError *e)
 		scrub_user(s, rules, &e->user_key);
 }
 
+/* The rules for what an item brought. */
+static const ScrubRules *
+item_rules(Scrubber *s, StoreBatch *batch, int item)
+{
+	return rules_of(s, batch->bodies[batch->items[item].body].project_id);
+}
+
 static void
 note_scrubbed(StoreBatch *batch, int item, const char *type, int64 found)
 {
@@ -409,7 +452,7 @@ scrub_batch(StoreBatch *batch)
 	Datum	   *ids;
 	int			i;
 
-	if (!apm_scrub_data || batch->nsegments + batch->nerrors == 0)
+	if (!apm_scrub_data || batch->nitems == 0)
 		return;
 	ids = palloc(sizeof(Datum) * batch->nbodies);
 	for (i = 0; i < batch->nbodies; i++)
@@ -418,21 +461,35 @@ scrub_batch(StoreBatch *batch)
 	for (i = 0; i < batch->nsegments; i++)
 	{
 		StoreSegment *segment = &batch->segments[i];
-		int32		project_id = batch->bodies[batch->items[segment->item].body].project_id;
 
 		if (!segment->refused && !segment->duplicate)
 			note_scrubbed(batch, segment->item,
 						  segment->segment.has_event_id ? "transaction" : "span",
-						  scrub_segment(&s, rules_of(&s, project_id), segment));
+						  scrub_segment(&s, item_rules(&s, batch, segment->item), segment));
 	}
 	for (i = 0; i < batch->nerrors; i++)
 	{
 		StoreError *e = &batch->errors[i];
-		int32		project_id = batch->bodies[batch->items[e->item].body].project_id;
 
 		if (!e->refused && !e->duplicate)
 			note_scrubbed(batch, e->item, "event",
-						  scrub_error(&s, rules_of(&s, project_id), &e->error));
+						  scrub_error(&s, item_rules(&s, batch, e->item), &e->error));
+	}
+	for (i = 0; i < batch->nsessions; i++)
+	{
+		StoreSession *e = &batch->sessions[i];
+
+		if (!batch->items[e->item].duplicate)
+			note_scrubbed(batch, e->item, "session",
+						  scrub_session(&s, item_rules(&s, batch, e->item), &e->session));
+	}
+	for (i = 0; i < batch->nraws; i++)
+	{
+		StoreRaw   *e = &batch->raws[i];
+
+		if (!batch->items[e->item].duplicate)
+			note_scrubbed(batch, e->item, pnstrdup(e->raw.type.data, e->raw.type.len),
+						  scrub_raw(item_rules(&s, batch, e->item), e));
 	}
 }
 

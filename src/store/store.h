@@ -104,6 +104,7 @@ typedef struct StoreRaw
 {
 	int			item;
 	ApmItem		raw;
+	ApmStr		kept;			/* its payload, less secrets */
 } StoreRaw;
 
 typedef struct StoreBatch

@@ -58,6 +58,16 @@ SELECT count(*), count(DISTINCT user_key), bool_or(user_key = 'email:' || left(e
   FROM apm.transactions WHERE project_id = 4312 AND user_key LIKE 'email:%';
 SELECT user_key FROM apm.transactions WHERE project_id = 4311 AND event_id = md5('7')::uuid;
 
+-- a session's user, and an item that is kept as it came
+SET pg_apm.keep_raw_items = on;
+SELECT accepted, rejected, skipped, jsonb_path_query_array(problems, '$[*].type') AS scrubbed
+  FROM apm.ingest(convert_to(E'{}\n{"type":"session"}\n{"sid":"00000000-0000-0000-0000-000000004312","did":"10.1.2.3","started":"2026-01-05T00:00:00Z","status":"exited","attrs":{"release":"1"}}\n'
+    '{"type":"log","item_count":1,"content_type":"application/vnd.sentry.items.log+json"}\n{"items":[{"body":"token=abc","attributes":{"api_key":{"type":"string","value":"x"}}}]}\n'
+    '{"type":"attachment","length":10}\n{password=\n', 'UTF8'), 4312);
+RESET pg_apm.keep_raw_items;
+SELECT user_key ~ '^[0-9a-f]{16}$' AS hashed FROM apm.sessions WHERE project_id = 4312;
+SELECT type, convert_from(payload, 'UTF8') AS payload FROM apm.raw_items WHERE project_id = 4312 ORDER BY ordinal;
+
 -- off for a project, for all, by setting
 INSERT INTO apm.scrub_rules (project_id, kind, expression, enabled) VALUES (NULL, 'key', '@password', false);
 SELECT apm.scrub_json('{"password": "x", "url": "http://u:p@h/"}'), apm.scrub_text('password=x 4111111111111111'),
@@ -80,6 +90,8 @@ INSERT INTO apm.scrub_rules (kind, expression) VALUES ('value', 'x');
 
 DELETE FROM apm.scrub_rules;
 DELETE FROM apm.transactions WHERE project_id IN (4311, 4312);
+DELETE FROM apm.sessions WHERE project_id IN (4311, 4312);
+DELETE FROM apm.raw_items WHERE project_id IN (4311, 4312);
 DELETE FROM apm.errors WHERE project_id IN (4311, 4312);
 DELETE FROM _apm.span_batches WHERE project_id IN (4311, 4312);
 DELETE FROM _apm.outcome_log WHERE project_id IN (4311, 4312);
