@@ -11,7 +11,7 @@ SELECT f.sdk, f.file, r.accepted, r.rejected, r.skipped, r.problems
        apm.ingest_batch(bodies, projects, times) WITH ORDINALITY AS r (event_id, accepted, rejected, skipped, problems, n)
   JOIN (SELECT sdk, file, row_number() OVER (ORDER BY file) AS n FROM body_files) f USING (n);
 
-\echo '-- Items by SDK; kinds that are not stored yet, such as sessions, are skipped and counted'
+\echo '-- Items by SDK; kinds that are not decoded, such as replays and logs, are skipped and counted'
 SELECT sdk, count(*) AS files, sum(accepted) AS accepted, sum(rejected) AS rejected, sum(skipped) AS skipped
   FROM body_results GROUP BY sdk ORDER BY sdk;
 
