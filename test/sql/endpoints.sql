@@ -35,7 +35,7 @@ SELECT count(*) AS endpoints,
        count(*) FILTER (WHERE abs(e.epm - t.transactions / 2880.0) < 1e-12) AS epm,
        count(*) FILTER (WHERE abs(e.p50_ms / p[1] - 1) <= 0.01 AND abs(e.p75_ms / p[2] - 1) <= 0.01
                           AND abs(e.p95_ms / p[3] - 1) <= 0.01 AND abs(e.p99_ms / p[4] - 1) <= 0.01) AS percentiles,
-       count(*) FILTER (WHERE e.avg_ms = t.avg_ms AND e.total_ms = t.total_ms) AS totals,
+       count(*) FILTER (WHERE abs(e.avg_ms / t.avg_ms - 1) < 1e-12 AND abs(e.total_ms / t.total_ms - 1) < 1e-12) AS totals,
        count(*) FILTER (WHERE abs(e.failure_rate - t.failure_rate) < 1e-12 AND abs(e.apdex - t.apdex) < 1e-12) AS rates,
        count(*) FILTER (WHERE e.users = t.users AND e.miserable_users = t.miserable_users
                           AND abs(e.user_misery - (t.miserable_users + 5.8875) / (t.users + 117.75)) < 1e-12) AS users

@@ -52,6 +52,10 @@ my $state = q{
 	UNION ALL SELECT 'metrics', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.metrics r
 	UNION ALL SELECT 'failure rules', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.failure_rules r
 	UNION ALL SELECT 'thresholds', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.thresholds r
+	UNION ALL SELECT 'sessions', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.sessions r
+	UNION ALL SELECT 'check-ins', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.check_ins r
+	UNION ALL SELECT 'monitors', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.monitors r
+	UNION ALL SELECT 'scrub rules', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.scrub_rules r
 	UNION ALL SELECT 'partitions', md5(string_agg(c.oid::regclass || pg_get_expr(relpartbound, c.oid), ' ' ORDER BY relname))
 	  FROM pg_class c WHERE relispartition AND relkind = 'r'
 	UNION ALL SELECT 'indexes', md5(string_agg(indexdef, E'\n' ORDER BY indexname)) FROM pg_indexes WHERE schemaname IN ('apm', '_apm')
@@ -59,6 +63,13 @@ my $state = q{
 
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_apm');
 is(ingest('postgres', 1, 100), '200|0|0', 'data before the dump');
+is( $node->safe_psql('postgres', q{
+	INSERT INTO apm.scrub_rules (kind, expression) VALUES ('key', 'internal*');
+	SELECT accepted FROM apm.ingest(convert_to(E'{}\n{"type":"session"}\n'
+	  || '{"sid":"7c7b6585f9014a86a7a2c7f6b0a3a7f1","init":true,"started":"2026-01-05T10:00:00Z","status":"ok","attrs":{"release":"r@1"}}'
+	  || E'\n{"type":"check_in"}\n'
+	  || '{"check_in_id":"83a7c03ed0a04e1b97e2e3b18d38f244","monitor_slug":"nightly","status":"ok","monitor_config":{"schedule":{"type":"interval","value":1,"unit":"day"}}}'
+	  || E'\n', 'UTF8'), 1)}), '2', 'a session and a check-in before the dump');
 $node->safe_psql('postgres', q{
 	SELECT apm.create_alert('slow', 'p95(duration)', 1, critical => 100, time_window => '1 day', enabled => false);
 	SELECT * FROM apm.evaluate_alerts('2026-01-06 00:00Z', 'slow');
