@@ -5,9 +5,7 @@
  * Beyond not crashing: lenient mode keeps at least what strict mode keeps,
  * spans handed out are in order, and every slice is readable to its end.
  */
-#include "shim.h"
-
-#include <sanitizer/allocator_interface.h>
+#include "context.h"
 
 #include "envelope/decode.h"
 #include "envelope/dsn.h"
@@ -15,53 +13,6 @@
 #include "envelope/framing.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__asan_default_options(void);
-
-const char *
-__asan_default_options(void)
-{
-	return "detect_leaks=0:max_allocation_size_mb=512";
-}
-
-/*
- * The decoder leaves its memory to a context, which this program does not
- * have: what it allocated and did not free is noted here and freed after
- * each input.
- */
-#define MAX_LIVE	(1 << 20)
-
-static const volatile void *live[MAX_LIVE];
-static int	nlive = 0;
-static bool noting = false;
-
-static void
-on_malloc(const volatile void *p, size_t size)
-{
-	(void) size;
-	if (noting && nlive < MAX_LIVE)
-		live[nlive++] = p;
-}
-
-static void
-on_free(const volatile void *p)
-{
-	int			i;
-
-	for (i = nlive - 1; noting && i >= 0; i--)
-		if (live[i] == p)
-		{
-			live[i] = live[--nlive];
-			return;
-		}
-}
-
-static void
-free_live(void)
-{
-	noting = false;
-	while (nlive > 0)
-		free((void *) live[--nlive]);
-}
 
 typedef struct Tally
 {
@@ -213,15 +164,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	Tally		strict;
 	Tally		lenient;
 	EnvelopeDsn dsn;
-	static bool hooked = false;
 
-	if (!hooked)
-		__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
-	hooked = true;
-	noting = true;
+	context_begin();
 	decode(data, size, true, &strict);
 	decode(data, size, false, &lenient);
-	free_live();
+	context_end();
 	expect(lenient.framed || !strict.framed);
 	expect(lenient.spans >= strict.spans);
 	expect(lenient.transactions >= strict.transactions);

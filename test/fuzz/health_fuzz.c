@@ -6,9 +6,7 @@
  * The first byte picks what the rest is: the payload of an item of some type,
  * a whole body, a schedule, or a text or object to cut.
  */
-#include "shim.h"
-
-#include <sanitizer/allocator_interface.h>
+#include "context.h"
 
 #include "envelope/envelope.h"
 #include "json/reader.h"
@@ -16,49 +14,6 @@
 #include "store/cut.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__asan_default_options(void);
-
-const char *
-__asan_default_options(void)
-{
-	return "detect_leaks=0:max_allocation_size_mb=512";
-}
-
-/* What the code under test allocates and does not free is freed after each input. */
-#define MAX_LIVE	(1 << 18)
-
-static const volatile void *live[MAX_LIVE];
-static int	nlive = 0;
-static bool noting = false;
-
-static void
-on_malloc(const volatile void *p, size_t size)
-{
-	(void) size;
-	if (noting && nlive < MAX_LIVE)
-		live[nlive++] = p;
-}
-
-static void
-on_free(const volatile void *p)
-{
-	int			i;
-
-	for (i = nlive - 1; noting && i >= 0; i--)
-		if (live[i] == p)
-		{
-			live[i] = live[--nlive];
-			return;
-		}
-}
-
-static void
-free_live(void)
-{
-	noting = false;
-	while (nlive > 0)
-		free((void *) live[--nlive]);
-}
 
 static void
 expect(bool condition)
@@ -237,16 +192,12 @@ cut(const char *s, size_t len, int limit)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool hooked = false;
 	const char *s = (const char *) data + 1;
 
 	if (size == 0)
 		return 0;
 	size--;
-	if (!hooked)
-		__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
-	hooked = true;
-	noting = true;
+	context_begin();
 	switch (data[0])
 	{
 		case 's':
@@ -274,6 +225,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			decode_both(&envelope_format_sentry, s - 1, size + 1);
 			break;
 	}
-	free_live();
+	context_end();
 	return 0;
 }

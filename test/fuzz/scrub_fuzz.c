@@ -3,18 +3,11 @@
  *		Any bytes as JSON and as text; the first byte picks the rules.  What
  *		was JSON stays JSON, and what was scrubbed holds nothing more to scrub.
  */
+#include "context.h"
 #include "json/reader.h"
 #include "store/normalize_scrub.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__asan_default_options(void);
-
-/* Results belong to a memory context in the server; here nobody frees them. */
-const char *
-__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
 
 static bool
 is_json(ApmStr s)
@@ -25,8 +18,8 @@ is_json(ApmStr s)
 	return json_reader_skip(&r) && json_reader_finish(&r);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+run(const uint8_t *data, size_t size)
 {
 	static const char names[] = "user*secret-of-*a";
 	ApmStr		keys[2];
@@ -35,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool		json;
 
 	if (size == 0)
-		return 0;
+		return;
 	rules.builtin = data[0] & 0x3f;
 	rules.nkeys = data[0] & 0x40 ? 2 : 0;
 	keys[0].data = names;
@@ -56,5 +49,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s.data = (const char *) data + 1;
 	scrub_text(&rules, &s);
 	scrub_key(&rules, s);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	context_begin();
+	run(data, size);
+	context_end();
 	return 0;
 }
