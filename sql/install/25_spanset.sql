@@ -100,3 +100,34 @@ CREATE AGGREGATE apm.spanset_agg(span apm.span) (
   PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE apm.spanset_agg(apm.span) IS 'Packs spans into one set, NULLs left out; NULL if there is none. Example: SELECT apm.spanset_agg(s) FROM apm.envelope_spans(body) s';
+
+-- Lexicons: what the database has learned from its own spans.  Values that
+-- were packed with one need it; leaving the database they are packed anew.
+
+CREATE TABLE _apm.lexicons (
+  id      bigint PRIMARY KEY,
+  words   bytea NOT NULL,
+  made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE _apm.lexicons IS 'Words and text that stored spans refer to, by a hash of the content; rows are never changed or deleted';
+
+CREATE FUNCTION _apm.with_newest_lexicon(spans apm.spanset) RETURNS apm.spanset
+  AS 'MODULE_PATHNAME', 'spanset_with_newest_lexicon' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.with_newest_lexicon(apm.spanset) IS 'The set packed with the newest lexicon of the database, for storing it here';
+
+CREATE FUNCTION _apm.lexicon_of(spans apm.spanset) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'spanset_lexicon' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.lexicon_of(apm.spanset) IS 'The lexicon that a set was packed with; NULL if it needs none';
+
+CREATE FUNCTION _apm.lexicon_make(words text[], learned text) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'lexicon_make' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.lexicon_make(text[], text) IS 'A lexicon of these words and this text, as bytes';
+
+CREATE FUNCTION _apm.lexicon_number(words bytea) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'lexicon_number' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.lexicon_number(bytea) IS 'The id that stands for a lexicon''s content';
+
+CREATE FUNCTION _apm.pieces(spans apm.spanset, OUT is_word boolean, OUT piece text) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'spanset_pieces' LANGUAGE C STABLE STRICT PARALLEL SAFE
+  COST 10 ROWS 100;
+COMMENT ON FUNCTION _apm.pieces(apm.spanset) IS 'What a lexicon can learn from a set: strings of its columns (words), descriptions and members of attributes (text)';

@@ -19,6 +19,7 @@
 
 #include "compat.h"
 #include "spanset/glue.h"
+#include "spanset/spanset_lexicon.h"
 #include "types/rows.h"
 #include "types/types.h"
 
@@ -71,7 +72,7 @@ PG_FUNCTION_INFO_V1(spanset_out);
 Datum
 spanset_out(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = spanset_compact(PG_GETARG_DATUM(0));
+	struct varlena *value = spanset_portable(PG_GETARG_DATUM(0));
 	size_t		len = VARSIZE_ANY_EXHDR(value);
 	char	   *s = palloc(2 * len + 3);
 
@@ -94,7 +95,7 @@ spanset_recv(PG_FUNCTION_ARGS)
 static bytea *
 spanset_bytes(Datum datum)
 {
-	struct varlena *value = spanset_compact(datum);
+	struct varlena *value = spanset_portable(datum);
 	size_t		len = VARSIZE_ANY_EXHDR(value);
 	bytea	   *bytes = palloc(VARHDRSZ + len);
 
@@ -148,9 +149,13 @@ void
 spanset_open(SpansetColumns *c, Datum value, uint32 wanted)
 {
 	struct varlena *v = spanset_compact(value);
-	const char *error = spanset_read(c, (const uint8 *) VARDATA_ANY(v),
-									 VARSIZE_ANY_EXHDR(v), wanted);
+	const uint8 *data = (const uint8 *) VARDATA_ANY(v);
+	uint32		lexicon = spanset_lexicon_id(data, VARSIZE_ANY_EXHDR(v));
+	const char *error;
 
+	if (lexicon != 0 && (c->lexicon == NULL || c->lexicon->id != lexicon))
+		c->lexicon = lexicon_find(lexicon);
+	error = spanset_read(c, data, VARSIZE_ANY_EXHDR(v), wanted);
 	if (error != NULL)
 		spanset_bytes_error(ERRCODE_DATA_CORRUPTED, error);
 }

@@ -26,4 +26,11 @@ extern void spanset_open(SpansetColumns *c, Datum value, uint32 wanted);
  */
 extern struct varlena *spanset_compact(Datum value);
 
+/* The same, and packed so that no lexicon is needed: what may leave the database. */
+extern struct varlena *spanset_portable(Datum value);
+
+/* The lexicon of an id, an error if it is missing; the one to pack with, or NULL. */
+extern const SpansetLexicon *lexicon_find(uint32 id);
+extern const SpansetLexicon *lexicon_newest(void);
+
 #endif							/* PG_APM_SPANSET_GLUE_H */

@@ -19,11 +19,21 @@
  */
 extern uint8 *spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t *len);
 
+/* Words that a database has learned: see spanset_lexicon.h. */
+typedef struct SpansetLexicon SpansetLexicon;
+
+/* The same, shorter; who reads the value needs the lexicon.  NULL: without one. */
+extern uint8 *spanset_pack_with(const SpansetLexicon *lexicon, const ApmSpan *spans, int n,
+								size_t headroom, size_t *len);
+
 /*
- * The first byte of a packed value.  The server's aggregates mark values that
- * they are still building with the other one; the core does not read those.
+ * The first byte of a packed value: one that stands for itself, or one that
+ * needs a lexicon, whose id follows in four bytes.  The server's aggregates
+ * mark values that they are still building with the last one; the core does
+ * not read those.
  */
 #define SPANSET_VERSION		1
+#define SPANSET_LEXICON		2
 #define SPANSET_WORKING		0xff
 
 /* Which columns spanset_read() shall fill. */
@@ -82,6 +92,9 @@ typedef struct SpansetColumns
 	bool	   *is_segment;
 	ApmStr	   *attributes;
 
+	/* Set by the caller for values that need it: see spanset_lexicon_id(). */
+	const SpansetLexicon *lexicon;
+
 	/* The reader's own memory. */
 	int			capacity;
 	char	   *arrays;
@@ -103,14 +116,17 @@ extern const char *spanset_read(SpansetColumns *c, const uint8 *data, size_t len
  * Number of spans by the header alone, which SPANSET_HEADER bytes hold; len
  * is how long the whole value is.  -1 if it is not a header.
  */
-#define SPANSET_HEADER		8
+#define SPANSET_HEADER		12
 
 extern int	spanset_count(const uint8 *data, size_t available, size_t len);
+
+/* Id of the lexicon that a value needs; 0: none, or it is not a header. */
+extern uint32 spanset_lexicon_id(const uint8 *data, size_t available);
 
 /* One span of columns read with SPANSET_ALL. */
 extern void spanset_get(const SpansetColumns *c, int i, ApmSpan *span);
 
-/* Gives back the memory that spanset_read() took. */
+/* Gives back the memory that spanset_read() took; the struct is as new. */
 extern void spanset_free(SpansetColumns *c);
 
 /*
@@ -122,8 +138,9 @@ extern void spanset_free(SpansetColumns *c);
 extern const char *spanset_check_span(const ApmSpan *span);
 
 /*
- * The check that a value from outside must pass: every column decodes, no
- * bytes are left over, and every span passes spanset_check_span().
+ * The check that a value from outside must pass: it stands for itself, every
+ * column decodes, no bytes are left over, and every span passes
+ * spanset_check_span().
  */
 extern const char *spanset_check(const uint8 *data, size_t len);
 

@@ -158,6 +158,8 @@ spanset_check(const uint8 *data, size_t len)
 	const char *error;
 
 	memset(&c, 0, sizeof(c));
+	if (spanset_lexicon_id(data, len) != 0)
+		return "it needs a lexicon, which only the database that stored it has";
 	error = spanset_read(&c, data, len, SPANSET_ALL);
 	if (error == NULL)
 		error = check_columns(&c);

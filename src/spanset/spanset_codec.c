@@ -5,8 +5,9 @@
  *
  * A block is one or two kilobytes of attributes and descriptions: too small
  * for a compressor that must learn the words first.  So this one begins with
- * a dictionary (spanset_words.c), and an often repeated layout, which JSON of
- * one SDK has, costs a single byte by repeating the last distance.
+ * a dictionary (spanset_words.c, or a lexicon that a database has learned),
+ * and an often repeated layout, which JSON of one SDK has, costs a single byte
+ * by repeating the last distance.
  *
  * A block is a sequence of: a token, literals, a match.  The token's bits are
  *		0-2		number of literals; 7: a varint of what is above 7 follows
@@ -33,7 +34,9 @@
 
 #define TABLE_BITS_MIN	6
 #define TABLE_BITS_MAX	13
-#define DICTIONARY_BITS 13
+#define KNOWN_BITS		13
+#define LEARNED_BITS	15
+#define LEARNED_DEPTH	12		/* places of the same hash that are tried */
 
 typedef struct Match
 {
@@ -42,10 +45,6 @@ typedef struct Match
 	uint32		len;
 	int			gain;			/* bytes saved, roughly */
 } Match;
-
-/* Places of four bytes in the dictionary, plus one; filled at first use. */
-static uint16 dictionary_table[1 << DICTIONARY_BITS];
-static bool dictionary_ready = false;
 
 static inline uint32
 hash4(const uint8 *p, int bits)
@@ -57,13 +56,44 @@ hash4(const uint8 *p, int bits)
 }
 
 static void
-dictionary_prepare(void)
+dictionary_fill(CodecDictionary *d)
 {
 	uint32		i;
 
-	for (i = 0; i + 4 <= spanset_dictionary_len; i++)
-		dictionary_table[hash4((const uint8 *) spanset_dictionary + i, DICTIONARY_BITS)] = i + 1;
-	dictionary_ready = true;
+	for (i = 0; i + 4 <= d->len; i++)
+	{
+		uint16	   *head = &d->heads[hash4(d->text + i, d->bits)];
+
+		if (d->before != NULL)
+			d->before[i] = *head;
+		*head = i + 1;
+	}
+}
+
+const CodecDictionary *
+codec_known_text(void)
+{
+	static uint16 heads[1 << KNOWN_BITS];
+	static CodecDictionary known = {NULL, 0, KNOWN_BITS, heads, NULL};
+
+	if (known.text == NULL)
+	{
+		known.text = (const uint8 *) spanset_dictionary;
+		known.len = spanset_dictionary_len;
+		dictionary_fill(&known);
+	}
+	return &known;
+}
+
+void
+codec_dictionary_init(CodecDictionary *d, const uint8 *text, uint32 len)
+{
+	d->text = text;
+	d->len = Min(len, CODEC_MAX_DICTIONARY);
+	d->bits = LEARNED_BITS;
+	d->heads = palloc0(sizeof(uint16) << LEARNED_BITS);
+	d->before = palloc0(sizeof(uint16) * Max(d->len, 1));
+	dictionary_fill(d);
 }
 
 /* How many bytes at a and b agree, at most max. */
@@ -111,7 +141,8 @@ match_consider(Match *best, int from, uint32 where, uint32 len)
 
 /* The best match at pos; gain 0 if there is none. */
 static inline Match
-find_match(const uint8 *src, size_t pos, size_t len, uint32 candidate, uint32 distance)
+find_match(const CodecDictionary *d, const uint8 *src, size_t pos, size_t len,
+		   uint32 candidate, uint32 distance)
 {
 	Match		best = {0, 0, 0, 0};
 	const uint8 *p = src + pos;
@@ -126,23 +157,24 @@ find_match(const uint8 *src, size_t pos, size_t len, uint32 candidate, uint32 di
 	}
 	if (candidate > 0 && pos - (candidate - 1) <= WINDOW)
 	{
-		uint32		d = pos - (candidate - 1);
+		uint32		back = pos - (candidate - 1);
 
-		n = common_length(p, p - d, max);
+		n = common_length(p, p - back, max);
 		if (n >= MIN_MATCH)
-			match_consider(&best, d <= 256 ? FROM_NEAR : FROM_FAR, d, n);
+			match_consider(&best, back <= 256 ? FROM_NEAR : FROM_FAR, back, n);
 	}
 	if (best.len < 16)
 	{
-		uint32		at = dictionary_table[hash4(p, DICTIONARY_BITS)];
+		uint32		at = d->heads[hash4(p, d->bits)];
+		int			tries = d->before == NULL ? 1 : LEARNED_DEPTH;
 
-		if (at > 0)
+		for (; at > 0 && tries > 0; tries--)
 		{
 			at--;
-			n = common_length(p, (const uint8 *) spanset_dictionary + at,
-							  Min(max, spanset_dictionary_len - at));
+			n = common_length(p, d->text + at, Min(max, d->len - at));
 			if (n >= MIN_MATCH)
 				match_consider(&best, FROM_DICTIONARY, at, n);
+			at = d->before == NULL ? 0 : d->before[at];
 		}
 	}
 	return best;
@@ -187,7 +219,7 @@ put_sequence(uint8 *dst, const uint8 *end, const uint8 *literals, size_t nlitera
 }
 
 size_t
-codec_compress(const uint8 *src, size_t len, uint8 *dst)
+codec_compress(const CodecDictionary *d, const uint8 *src, size_t len, uint8 *dst)
 {
 	uint32		table[1 << TABLE_BITS_MAX];
 	const uint8 *end = dst + len;
@@ -198,8 +230,6 @@ codec_compress(const uint8 *src, size_t len, uint8 *dst)
 	int			bits = TABLE_BITS_MIN;
 	Match		none = {0, 0, 0, 0};
 
-	if (!dictionary_ready)
-		dictionary_prepare();
 	while (bits < TABLE_BITS_MAX && (size_t) 1 << bits < len)
 		bits++;
 	memset(table, 0, sizeof(uint32) << bits);
@@ -207,7 +237,7 @@ codec_compress(const uint8 *src, size_t len, uint8 *dst)
 	while (pos + MIN_MATCH <= len)
 	{
 		uint32	   *slot = &table[hash4(src + pos, bits)];
-		Match		m = find_match(src, pos, len, *slot, distance);
+		Match		m = find_match(d, src, pos, len, *slot, distance);
 
 		*slot = pos + 1;
 		if (m.gain <= 0)
@@ -263,7 +293,7 @@ copy_match(uint8 *dst, size_t distance, size_t len)
 }
 
 bool
-codec_restore(const uint8 *src, size_t len, uint8 *dst, size_t rawlen)
+codec_restore(const CodecDictionary *d, const uint8 *src, size_t len, uint8 *dst, size_t rawlen)
 {
 	const uint8 *end = src + len;
 	uint8	   *start = dst;
@@ -305,9 +335,9 @@ codec_restore(const uint8 *src, size_t len, uint8 *dst, size_t rawlen)
 		}
 		if (from == FROM_DICTIONARY)
 		{
-			if (where + n > spanset_dictionary_len)
+			if (where + n > d->len)
 				return false;
-			memcpy(dst, spanset_dictionary + where, n);
+			memcpy(dst, d->text + where, n);
 		}
 		else
 		{

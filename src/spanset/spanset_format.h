@@ -9,6 +9,7 @@
 #define PG_APM_SPANSET_FORMAT_H
 
 #include "spanset/spanset.h"
+#include "spanset/spanset_lexicon.h"
 
 /*
  * Flags, after version and count.  A column that is absent holds the same
@@ -33,6 +34,9 @@
 #define SF_WIDE_START		0x8000	/* first start in 8 bytes instead of 7 */
 #define SF_KNOWN			0xffff
 
+/* Bytes before the count in a value that needs a lexicon: version and id. */
+#define SPANSET_LEXICON_HEADER 5
+
 /* Longest varint. */
 #define VARINT_MAX			10
 
@@ -51,10 +55,15 @@
 #define NUMBERS_STEP		2
 #define NUMBERS_MAX_STEPS	32
 
-/* Head of a string in a table; above these: its length plus STRING_LITERAL. */
+/*
+ * Head of a string in a table; above these: its length plus the number of
+ * heads that the version knows.
+ */
 #define STRING_HEX			0	/* 16 lower-case hex digits as 8 bytes */
 #define STRING_WORD			1	/* one byte, number of a known word */
+#define STRING_LEARNED		2	/* with a lexicon: varint, number of its word */
 #define STRING_LITERAL		2
+#define STRING_LITERAL_LEXICON 3
 
 /* Lowest bit of the block's head; the rest is the length it has as text. */
 #define BLOCK_COMPRESSED	1

@@ -21,6 +21,7 @@ typedef struct In
 	const char *error;			/* the first one; then nothing is left to read */
 	int			n;
 	uint32		flags;
+	const SpansetLexicon *lexicon;	/* or NULL */
 	uint32	   *scratch;		/* codes that nobody keeps */
 } In;
 
@@ -216,28 +217,45 @@ in_bitmap(In *in, uint32 *codes)
 		codes[i] = (p[i / 8] >> (i % 8)) & 1;
 }
 
+/* A word of the code, or of the lexicon. */
+static ApmStr
+in_word(In *in, bool learned)
+{
+	ApmStr		s = {NULL, 0};
+	const uint8 *p;
+	uint64		number;
+
+	if (learned)
+	{
+		number = in_varint(in);
+		if (number < in->lexicon->nwords)
+			return in->lexicon->words[number];
+	}
+	else if ((p = in_bytes(in, 1)) != NULL)
+		s = spanset_words[*p];
+	if (s.data == NULL)
+		in_fail(in, "a word is unknown");
+	return s;
+}
+
 /* A string of a table; the digits of one that is stored as a number go to digits. */
 static ApmStr
 in_string(In *in, char *digits)
 {
 	static const char hex[] = "0123456789abcdef";
+	uint32		literal = in->lexicon != NULL ? STRING_LITERAL_LEXICON : STRING_LITERAL;
 	ApmStr		s = {NULL, 0};
 	uint64		head = in_varint(in);
-	const uint8 *p = in_bytes(in, head == STRING_HEX ? 8 : head == STRING_WORD ? 1 :
-							  head - STRING_LITERAL);
+	const uint8 *p;
 	int			i;
 
+	if (head != STRING_HEX && head < literal)
+		return in_word(in, head == STRING_LEARNED);
+	p = in_bytes(in, head == STRING_HEX ? 8 : head - literal);
 	if (p == NULL)
 		return s;
-	if (head == STRING_WORD)
-	{
-		s = spanset_words[*p];
-		if (s.data == NULL)
-			in_fail(in, "a word is unknown");
-		return s;
-	}
 	s.data = (const char *) p;
-	s.len = head - STRING_LITERAL;
+	s.len = head - literal;
 	if (head == STRING_HEX)
 	{
 		s.data = digits;
@@ -448,7 +466,7 @@ in_text(In *in, SpansetColumns *c, uint64 len)
 		c->text = palloc(len);
 		c->text_size = len;
 	}
-	if (!codec_restore(in->pos, in_left(in), (uint8 *) c->text, len))
+	if (!codec_restore(in->lexicon != NULL ? &in->lexicon->text : codec_known_text(), in->pos, in_left(in), (uint8 *) c->text, len))
 	{
 		in_fail(in, "the text cannot be restored");
 		return NULL;
@@ -563,6 +581,14 @@ arrays_prepare(SpansetColumns *c, int n)
 	return scratch;
 }
 
+uint32
+spanset_lexicon_id(const uint8 *data, size_t available)
+{
+	if (available < SPANSET_LEXICON_HEADER || data[0] != SPANSET_LEXICON)
+		return 0;
+	return (uint32) data[1] << 24 | (uint32) data[2] << 16 | (uint32) data[3] << 8 | data[4];
+}
+
 static const char *
 in_header(In *in, const uint8 *data, size_t available, size_t len)
 {
@@ -573,7 +599,9 @@ in_header(In *in, const uint8 *data, size_t available, size_t len)
 	in->end = data + available;
 	if (available < 2)
 		return "it is cut short";
-	if (*in->pos++ != SPANSET_VERSION)
+	if (*in->pos == SPANSET_LEXICON && available >= SPANSET_LEXICON_HEADER)
+		in->pos += SPANSET_LEXICON_HEADER;
+	else if (*in->pos++ != SPANSET_VERSION)
 		return "its version is unknown";
 	n = in_varint(in);
 	if (in->error == NULL && (n > (len - (in->pos - data)) / 8 || n > SPANSET_MAX_SPANS))
@@ -616,6 +644,12 @@ spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted)
 	c->n = 0;
 	if (error != NULL)
 		return error;
+	if (data[0] == SPANSET_LEXICON)
+	{
+		if (c->lexicon == NULL || c->lexicon->id != spanset_lexicon_id(data, len))
+			return "it needs a lexicon that is not at hand";
+		in.lexicon = c->lexicon;
+	}
 	c->op.count = c->category.count = c->group.count = 0;
 	c->origin.count = c->description.count = c->ntraces = 0;
 	if (in.n == 0)

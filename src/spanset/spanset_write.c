@@ -18,6 +18,7 @@ typedef struct Out
 /* Everything about the spans that is known before the first byte. */
 typedef struct Plan
 {
+	const SpansetLexicon *lexicon;	/* or NULL */
 	const ApmSpan *spans;
 	int			n;
 	uint32		flags;
@@ -227,12 +228,17 @@ hex_number(ApmStr s, uint64 *v)
 }
 
 static void
-out_string(Out *o, ApmStr s)
+out_string(Out *o, const SpansetLexicon *lexicon, ApmStr s)
 {
 	uint64		hex;
 	int			word;
 
-	if (hex_number(s, &hex))
+	if (lexicon != NULL && (word = lexicon_word(lexicon, s)) >= 0)
+	{
+		out_varint(o, STRING_LEARNED);
+		out_varint(o, word);
+	}
+	else if (hex_number(s, &hex))
 	{
 		out_varint(o, STRING_HEX);
 		out_be64(o, hex);
@@ -244,22 +250,22 @@ out_string(Out *o, ApmStr s)
 	}
 	else
 	{
-		out_varint(o, (uint64) s.len + STRING_LITERAL);
+		out_varint(o, (uint64) s.len + (lexicon != NULL ? STRING_LITERAL_LEXICON : STRING_LITERAL));
 		out_bytes(o, s.data, s.len);
 	}
 }
 
 static void
-out_strings(Out *o, const Strings *t, int n)
+out_strings(Out *o, const Plan *p, const Strings *t)
 {
 	uint32		i;
 
 	if (t->count == 0)
 		return;
 	out_varint(o, t->count);
-	out_codes(o, t->codes, n);
+	out_codes(o, t->codes, p->n);
 	for (i = 0; i < t->count; i++)
-		out_string(o, t->strings[i]);
+		out_string(o, p->lexicon, t->strings[i]);
 }
 
 static void
@@ -418,7 +424,8 @@ out_block(Out *o, Plan *p)
 		used += a.len;
 	}
 	out_reserve(o, len + 1);
-	packed = codec_compress((const uint8 *) text, len, o->data + o->len + 1);
+	packed = codec_compress(p->lexicon != NULL ? &p->lexicon->text : codec_known_text(),
+							(const uint8 *) text, len, o->data + o->len + 1);
 	o->data[o->len++] = packed > 0 ? BLOCK_COMPRESSED : 0;
 	if (packed == 0)
 		memcpy(o->data + o->len, text, len);
@@ -493,10 +500,11 @@ plan_flags(Plan *p)
 }
 
 static void
-plan_make(Plan *p, const ApmSpan *spans, int n)
+plan_make(Plan *p, const SpansetLexicon *lexicon, const ApmSpan *spans, int n)
 {
 	int			i;
 
+	p->lexicon = lexicon;
 	p->spans = spans;
 	p->n = n;
 	p->flags = 0;
@@ -549,22 +557,32 @@ plan_free(Plan *p)
 uint8 *
 spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t *len)
 {
+	return spanset_pack_with(NULL, spans, n, headroom, len);
+}
+
+uint8 *
+spanset_pack_with(const SpansetLexicon *lexicon, const ApmSpan *spans, int n,
+				  size_t headroom, size_t *len)
+{
 	Out			o;
 	Plan		p;
+	int			i;
 
 	o.cap = headroom + 64 + (size_t) n * 32;
 	o.data = palloc(o.cap);
 	o.len = headroom;
-	out_byte(&o, SPANSET_VERSION);
+	out_byte(&o, lexicon != NULL ? SPANSET_LEXICON : SPANSET_VERSION);
+	for (i = 24; lexicon != NULL && i >= 0; i -= 8)
+		out_byte(&o, (uint8) (lexicon->id >> i));
 	out_varint(&o, n);
 	if (n > 0)
 	{
-		plan_make(&p, spans, n);
+		plan_make(&p, lexicon, spans, n);
 		out_varint(&o, p.flags);
 		out_durations(&o, &p);
-		out_strings(&o, &p.op, n);
-		out_strings(&o, &p.category, n);
-		out_strings(&o, &p.group, n);
+		out_strings(&o, &p, &p.op);
+		out_strings(&o, &p, &p.category);
+		out_strings(&o, &p, &p.group);
 		if (p.flags & SF_SELF)
 			out_self_times(&o, &p);
 		out_traces(&o, &p);
@@ -572,7 +590,7 @@ spanset_pack(const ApmSpan *spans, int n, size_t headroom, size_t *len)
 			out_status(&o, &p);
 		out_starts(&o, &p);
 		out_ids_and_links(&o, &p);
-		out_strings(&o, &p.origin, n);
+		out_strings(&o, &p, &p.origin);
 		out_block(&o, &p);
 		plan_free(&p);
 	}

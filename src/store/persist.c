@@ -19,7 +19,7 @@
 #include "utils/typcache.h"
 
 #include "settings.h"
-#include "spanset/spanset.h"
+#include "spanset/glue.h"
 #include "store/adjust.h"
 #include "store/cut.h"
 #include "store/enrich.h"
@@ -186,7 +186,7 @@ set_text(Datum *values, bool *nulls, int i, ApmStr s)
 
 /* One row of _apm.span_batches; spans get their self time, category and group here. */
 static Datum
-batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
+batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc, const SpansetLexicon *lexicon)
 {
 	Datum		values[8];
 	bool		nulls[8] = {0};
@@ -197,7 +197,7 @@ batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc)
 	memcpy(spans, s->segment.spans, sizeof(ApmSpan) * s->segment.nspans);
 	selftime_compute(spans, s->segment.nspans);
 	enrich_spans(spans, s->segment.nspans);
-	packed = (struct varlena *) spanset_pack(spans, s->segment.nspans, VARHDRSZ, &len);
+	packed = (struct varlena *) spanset_pack_with(lexicon, spans, s->segment.nspans, VARHDRSZ, &len);
 	SET_VARSIZE(packed, len);
 	pfree(spans);
 
@@ -227,6 +227,7 @@ persist_segments(StoreBatch *batch)
 	Datum	   *transactions = palloc(sizeof(Datum) * Max(batch->nsegments, 1));
 	Datum	   *batches = palloc(sizeof(Datum) * Max(batch->nsegments, 1));
 	TupleDesc	desc = lookup_rowtype_tupdesc(statement_row_type("_apm", "span_batch"), -1);
+	const SpansetLexicon *lexicon = batch->nsegments > 0 ? lexicon_newest() : NULL;
 	int			ntransactions = 0;
 	int			nbatches = 0;
 	int			i;
@@ -249,7 +250,7 @@ persist_segments(StoreBatch *batch)
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
 												   body->received_at));
 		}
-		batches[nbatches++] = batch_row(batch, s, desc);
+		batches[nbatches++] = batch_row(batch, s, desc, lexicon);
 		batch->items[s->item].stored = true;
 	}
 	ReleaseTupleDesc(desc);

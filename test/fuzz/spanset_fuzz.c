@@ -1,12 +1,12 @@
 /*
  * spanset_fuzz.c
- *		Any bytes as a packed value, as a compressed block, and as a recipe for
- *		spans: what can be read packs to a value that reads the same.
+ *		Any bytes as a packed value, as a compressed block, as a lexicon, and
+ *		as a recipe for spans: what can be read packs to a value that reads
+ *		the same, with and without a lexicon.
  *
- * The first byte says which of the three; the rest is the input.
+ * The first byte says which of the four; the rest is the input.
  */
 #include "spanset/spanset.h"
-#include "spanset/spanset_codec.h"
 #include "spanset_compare.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,11 +20,11 @@ stop(const char *problem)
 
 /* Packs spans and compares what comes back with them. */
 static void
-pack_and_compare(const ApmSpan *spans, int n, bool valid)
+pack_and_compare(const SpansetLexicon *lexicon, const ApmSpan *spans, int n, bool valid)
 {
 	SpansetColumns c;
 	size_t		len;
-	uint8	   *value = spanset_pack(spans, n, 0, &len);
+	uint8	   *value = spanset_pack_with(lexicon, spans, n, 0, &len);
 	const char *problem = read_every_way(value, len);
 	int			i;
 
@@ -33,6 +33,7 @@ pack_and_compare(const ApmSpan *spans, int n, bool valid)
 	if (valid && spanset_check(value, len) != NULL)
 		stop("valid spans do not pass the check when packed");
 	memset(&c, 0, sizeof(c));
+	c.lexicon = compare_lexicon;
 	spanset_read(&c, value, len, SPANSET_ALL);
 	if (c.n != n)
 		stop("another number of spans");
@@ -63,11 +64,13 @@ as_value(const uint8 *data, size_t size)
 		return;
 	}
 	memset(&c, 0, sizeof(c));
+	c.lexicon = compare_lexicon;
 	spanset_read(&c, data, size, SPANSET_ALL);
 	spans = calloc(c.n + 1, sizeof(ApmSpan));
 	for (i = 0; i < c.n; i++)
 		spanset_get(&c, i, &spans[i]);
-	pack_and_compare(spans, c.n, spanset_check(data, size) == NULL);
+	pack_and_compare(NULL, spans, c.n, spanset_check(data, size) == NULL);
+	pack_and_compare(compare_lexicon, spans, c.n, false);
 	free(spans);
 	spanset_free(&c);
 }
@@ -77,14 +80,14 @@ as_block(const uint8 *data, size_t size)
 {
 	uint8	   *out = malloc(size + 4096);
 	uint8	   *back = malloc(size + 1);
-	size_t		packed = codec_compress(data, size, out);
+	size_t		packed = codec_compress(codec_known_text(), data, size, out);
 
 	if (packed > 0 && (packed >= size || size > packed * CODEC_MAX_RATIO))
 		stop("a block has a wrong size");
-	if (packed > 0 && (!codec_restore(out, packed, back, size) || memcmp(back, data, size) != 0))
+	if (packed > 0 && (!codec_restore(codec_known_text(), out, packed, back, size) || memcmp(back, data, size) != 0))
 		stop("a block comes back changed");
 	if (size > 2)
-		codec_restore(data + 2, size - 2, out, data[0] | (data[1] & 15) << 8);
+		codec_restore(codec_known_text(), data + 2, size - 2, out, data[0] | (data[1] & 15) << 8);
 	free(out);
 	free(back);
 }
@@ -152,8 +155,35 @@ as_recipe(const uint8 *data, size_t size)
 		s->origin = take_string(&p, data, end);
 		s->attributes = take_string(&p, data, end);
 	}
-	pack_and_compare(spans, n, false);
+	pack_and_compare(NULL, spans, n, false);
+	pack_and_compare(compare_lexicon, spans, n, false);
 	free(spans);
+}
+
+/* What values that name it are read with: a word of each kind, some text. */
+static void
+prepare_lexicon(void)
+{
+	static const char bytes[] = "\004\002db\005a b c\000\0200123456789abcdef"
+		"SELECT id FROM orders WHERE \"rows\":77,\"db.name\":\"shop\",";
+
+	if (compare_lexicon == NULL)
+		compare_lexicon = lexicon_read((const uint8 *) bytes, sizeof(bytes) - 1);
+	if (compare_lexicon == NULL)
+		stop("the lexicon cannot be read");
+}
+
+static void
+as_lexicon(const uint8 *data, size_t size)
+{
+	SpansetLexicon *l = lexicon_read(data, size);
+
+	if (l == NULL)
+		return;
+	for (uint32 i = 0; i < l->nwords; i++)
+		if (lexicon_word(l, l->words[i]) < 0)
+			stop("a lexicon does not know its own word");
+	lexicon_free(l);
 }
 
 int
@@ -161,8 +191,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	switch (data[0] % 3)
+	prepare_lexicon();
+	switch (data[0] % 4)
 	{
+		case 3:
+			as_lexicon(data + 1, size - 1);
+			break;
 		case 0:
 			as_value(data + 1, size - 1);
 			break;

@@ -62,7 +62,11 @@ my $state = q{
 	ORDER BY 1};
 
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_apm');
-is(ingest('postgres', 1, 100), '200|0|0', 'data before the dump');
+is(ingest('postgres', 1, 60), '120|0|0', 'data before the dump');
+is( $node->safe_psql('postgres', 'SELECT _apm.learn_words() IS NOT NULL'), 't', 'a lexicon is learned from it');
+is(ingest('postgres', 61, 100), '80|0|0', 'more data before the dump');
+my $with_lexicon = 'SELECT count(_apm.lexicon_of(spans)) FROM _apm.span_batches';
+is($node->safe_psql('postgres', $with_lexicon), '40', 'which is packed with the lexicon');
 is( $node->safe_psql('postgres', q{
 	INSERT INTO apm.scrub_rules (kind, expression) VALUES ('key', 'internal*');
 	SELECT accepted FROM apm.ingest(convert_to(E'{}\n{"type":"session"}\n'
@@ -85,6 +89,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE copy');
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('copy') ],
 	'psql takes the dump without an error');
 is($node->safe_psql('copy', $state), $before, 'everything is there');
+is($node->safe_psql('copy', $with_lexicon), '0', 'packed so that no lexicon is needed');
 is(ingest('copy', 1, 100), '0|0|200', 'what was stored is known in the copy');
 is(ingest('copy', 101, 200), '200|0|0', 'new data goes into old and new partitions of the copy');
 $node->safe_psql('copy', q{
@@ -117,6 +122,7 @@ command_ok(
 	'pg_upgrade');
 $new->start;
 is($new->safe_psql('postgres', $state), $before, 'everything is there after pg_upgrade');
+is($new->safe_psql('postgres', $with_lexicon), '40', 'with its lexicon');
 is($new->safe_psql('postgres', "SET search_path = ''; SELECT count(*) FROM apm.spans WHERE trace_id = md5('t7')::apm.trace_id"),
 	'2', 'operators resolve after pg_upgrade');
 $new->stop;

@@ -5,7 +5,10 @@
 #ifndef SPANSET_COMPARE_H
 #define SPANSET_COMPARE_H
 
-#include "spanset/spanset.h"
+#include "spanset/spanset_lexicon.h"
+
+/* What values of the other version are read with; NULL: nothing. */
+static const SpansetLexicon *compare_lexicon = NULL;
 
 static inline bool
 same_text(ApmStr a, ApmStr b)
@@ -60,6 +63,7 @@ read_every_way(const uint8 *data, size_t len)
 	int			i;
 
 	memset(&c, 0, sizeof(c));
+	c.lexicon = compare_lexicon;
 	for (i = 0; i < (int) lengthof(wanted); i++)
 	{
 		bool		ok = spanset_read(&c, data, len, wanted[i]) == NULL;

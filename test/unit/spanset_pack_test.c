@@ -3,6 +3,7 @@
  *		Packed spans come back equal; bytes from anywhere do no harm.
  */
 #include "spanset/spanset.h"
+#include "spanset/spanset_bits.h"
 #include "spanset_compare.h"
 
 static uint64 rng_state = UINT64CONST(88172645463325252);
@@ -254,13 +255,73 @@ readable(const uint8 *data, size_t len)
 	return problem == NULL;
 }
 
+/*
+ * A lexicon of what some spans hold: every other string of their columns as a
+ * word, descriptions and attributes as text.
+ */
+static SpansetLexicon *
+learn(const ApmSpan *spans, int n)
+{
+	uint8	   *bytes = malloc(1 << 20);
+	uint8	   *p = write_varint(bytes, n);
+	SpansetLexicon *l;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		ApmStr		word = i % 3 == 0 ? spans[i].op : i % 3 == 1 ? spans[i].span_group : spans[i].origin;
+
+		word.len = Min(word.len, 500);
+		p = write_varint(p, word.len);
+		if (word.len > 0)
+			memcpy(p, word.data, word.len);
+		p += word.len;
+	}
+	for (i = 0; i < n && p < bytes + 30000; i++)
+	{
+		ApmStr		piece = i % 2 == 0 ? spans[i].description : spans[i].attributes;
+
+		if (piece.data == NULL || piece.len > 10000)
+			continue;
+		memcpy(p, piece.data, piece.len);
+		p += piece.len;
+	}
+	l = lexicon_read(bytes, p - bytes);
+	if (l == NULL)
+		fail("lexicon", "cannot be read");
+	else if (l->id != lexicon_id(bytes, p - bytes))
+		fail("lexicon", "has another id");
+	free(bytes);
+	return l;
+}
+
+/* With a lexicon, without it, with another one. */
 static void
-round_trip(const Shape *shape)
+need_lexicon(const char *name, const uint8 *value, size_t len)
+{
+	SpansetLexicon *other = lexicon_read((const uint8 *) "\001\003abc", 5);
+	SpansetColumns c;
+
+	memset(&c, 0, sizeof(c));
+	if (spanset_read(&c, value, len, SPANSET_DURATION) == NULL)
+		fail(name, "was read without its lexicon");
+	c.lexicon = other;
+	if (spanset_read(&c, value, len, SPANSET_DURATION) == NULL)
+		fail(name, "was read with another lexicon");
+	if (spanset_check(value, len) == NULL)
+		fail(name, "passes the check though it needs a lexicon");
+	spanset_free(&c);
+	lexicon_free(other);
+}
+
+static void
+round_trip(const Shape *shape, bool with_lexicon)
 {
 	ApmSpan    *spans = random_spans(shape);
 	SpansetColumns c;
 	size_t		len;
-	uint8	   *packed = spanset_pack(spans, shape->n, 4, &len);
+	SpansetLexicon *lexicon = with_lexicon ? learn(spans, shape->n) : NULL;
+	uint8	   *packed = spanset_pack_with(lexicon, spans, shape->n, 4, &len);
 	uint8	   *value = exact_copy(packed + 4, len - 4);
 	const char *error;
 	int			i;
@@ -268,6 +329,7 @@ round_trip(const Shape *shape)
 	free(packed);
 	len -= 4;
 	memset(&c, 0, sizeof(c));
+	compare_lexicon = c.lexicon = lexicon;
 	error = spanset_read(&c, value, len, SPANSET_ALL);
 	if (error != NULL)
 		fail(shape->name, error);
@@ -289,7 +351,13 @@ round_trip(const Shape *shape)
 	if (!readable(value, len))
 		fail(shape->name, "read");
 	error = spanset_check(value, len);
-	if (shape->json && error != NULL)
+	if (with_lexicon)
+	{
+		need_lexicon(shape->name, value, len);
+		lexicon_free(lexicon);
+		compare_lexicon = NULL;
+	}
+	else if (shape->json && error != NULL)
 		fail(shape->name, error);
 	free(value);
 	free(spans);
@@ -297,13 +365,15 @@ round_trip(const Shape *shape)
 
 /* Every shorter value is refused, every mutation is refused or decodes. */
 static void
-damage(const Shape *shape, int mutations)
+damage(const Shape *shape, bool with_lexicon, int mutations)
 {
 	ApmSpan    *spans = random_spans(shape);
 	size_t		len;
-	uint8	   *value = spanset_pack(spans, shape->n, 0, &len);
+	SpansetLexicon *lexicon = with_lexicon ? learn(spans, shape->n) : NULL;
+	uint8	   *value = spanset_pack_with(lexicon, spans, shape->n, 0, &len);
 	size_t		i;
 
+	compare_lexicon = lexicon;
 	for (i = 0; i < len; i++)
 	{
 		uint8	   *cut = exact_copy(value, i);
@@ -324,6 +394,9 @@ damage(const Shape *shape, int mutations)
 	}
 	free(value);
 	free(spans);
+	if (with_lexicon)
+		lexicon_free(lexicon);
+	compare_lexicon = NULL;
 }
 
 static const Shape shapes[] = {
@@ -349,11 +422,11 @@ main(void)
 	pool = malloc(POOL_SIZE);
 	for (i = 0; i < (int) lengthof(shapes); i++)
 		for (round = 0; round < (shapes[i].n > 100 || shapes[i].long_string ? 5 : 200); round++)
-			round_trip(&shapes[i]);
+			round_trip(&shapes[i], round % 2 == 1);
 	for (i = 0; i < (int) lengthof(shapes); i++)
 		if (shapes[i].n <= 17 && shapes[i].long_string == 0)
 			for (round = 0; round < 5; round++)
-				damage(&shapes[i], 1000);
+				damage(&shapes[i], round % 2 == 1, 1000);
 	free(pool);
 	if (failures == 0)
 		printf("spanset_pack: ok\n");
