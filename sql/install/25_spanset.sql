@@ -110,6 +110,7 @@ CREATE TABLE _apm.lexicons (
   made_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE _apm.lexicons IS 'Words and text that stored spans refer to, by a hash of the content; rows are never changed or deleted';
+SELECT pg_catalog.pg_extension_config_dump('_apm.lexicons', '');
 
 CREATE FUNCTION _apm.with_newest_lexicon(spans apm.spanset) RETURNS apm.spanset
   AS 'MODULE_PATHNAME', 'spanset_with_newest_lexicon' LANGUAGE C STABLE STRICT PARALLEL SAFE;

@@ -41,7 +41,8 @@ CREATE FUNCTION pg_temp.one(flags text DEFAULT '00', durations text DEFAULT '000
 RETURNS bytea LANGUAGE sql RETURN decode(head || flags || durations || strings || trace || status || start || starts || '00' || span || more, 'hex');
 SELECT what, pg_temp.reason(bytes) FROM (VALUES
   ('as it is', pg_temp.one()),
-  ('another version', pg_temp.one(head => '0201')),
+  ('another version', pg_temp.one(head => '0301')),
+  ('needs a lexicon', pg_temp.one(head => '02000000000101')),
   ('no span', pg_temp.one(head => '0100')),
   ('two spans', pg_temp.one(head => '0102')),
   ('many spans', pg_temp.one(head => '017f')),
