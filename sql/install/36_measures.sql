@@ -206,6 +206,20 @@ CREATE FUNCTION apm.log_normal_score(v float8, p10 float8, p50 float8) RETURNS f
   AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION apm.log_normal_score(float8, float8, float8) IS 'Score of a value on a log-normal curve that is 0.9 at p10 and 0.5 at p50, a ratio from 0 to 1; all three in one unit. Example: SELECT apm.log_normal_score(1800, 1200, 2400)';
 
+CREATE FUNCTION apm.score_rating(score float8) RETURNS text
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN CASE WHEN score BETWEEN 0 AND 1 THEN
+           CASE WHEN score >= 0.9 THEN 'good' WHEN score >= 0.5 THEN 'meh' ELSE 'poor' END END;
+COMMENT ON FUNCTION apm.score_rating(float8) IS 'good, meh or poor for a score, which is a ratio from 0 to 1: good from 0.9, meh from 0.5; NULL for anything else. Example: SELECT transaction_name, apm.score_rating(score) FROM apm.pages()';
+
+-- Curves of a phone; all four weigh the same, so the mean of those present.
+CREATE FUNCTION apm.app_score(measurements jsonb) RETURNS float8
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN (SELECT avg(apm.log_normal_score(apm.measurement(measurements, c.name), c.p10, c.p50))
+            FROM (VALUES ('time_to_initial_display', 1800::float8, 3000::float8), ('time_to_full_display', 2500, 4000),
+                         ('app_start_warm', 200, 500), ('app_start_cold', 200, 500)) c (name, p10, p50));
+COMMENT ON FUNCTION apm.app_score(jsonb) IS 'Performance score of one screen of an app on a phone, a ratio from 0 to 1: mean of the scores of its times to initial and full display and of its warm or cold start; NULL if it has none. Example: SELECT apm.app_score(measurements) FROM apm.transactions WHERE op = ''ui.load''';
+
 CREATE FUNCTION _apm.vital_accum(bigint[], float8, text, text) RETURNS bigint[]
   AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 

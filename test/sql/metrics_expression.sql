@@ -110,8 +110,8 @@ INSERT INTO definitions (metric, value, samples) VALUES
   ('performance_score(lcp)', 'avg(apm.vital_score(''lcp'', (measurements#>>''{lcp,value}'')::float8))', 'count(measurements)'),
   ('performance_total()', 'avg(apm.vital_score(''lcp'', (measurements#>>''{lcp,value}'')::float8))', 'count(measurements)');
 INSERT INTO definitions (metric, value, samples, error)
-  SELECT format('p%s(%s)', p, c), format('percentile_cont(%s) WITHIN GROUP (ORDER BY %s)', p / 100.0, sql), format('count(%s)', sql), 0.01
-    FROM unnest('{50,75,90,95,99}'::int[]) p, (VALUES ('duration', 'duration_ms'), ('lcp', '(measurements#>>''{lcp,value}'')::float8')) c (c, sql)
+  SELECT format(call, c), format('percentile_cont(%s) WITHIN GROUP (ORDER BY %s)', p, sql), format('count(%s)', sql), 0.01
+    FROM (VALUES ('p50(%s)', 0.5), ('p75(%s)', 0.75), ('p90(%s)', 0.9), ('p95(%s)', 0.95), ('p99(%s)', 0.99)) p (call, p), (VALUES ('duration', 'duration_ms'), ('lcp', '(measurements#>>''{lcp,value}'')::float8')) c (c, sql)
   UNION ALL SELECT 'extrapolated_percentile(duration, 0.9)', '(SELECT percentile_cont(0.9) WITHIN GROUP (ORDER BY m.duration_ms) FROM metrics_part m, generate_series(1, m.weight::int))', 'count(*)', 0.01
   UNION ALL SELECT 'percentile(duration, 0.3)', 'percentile_cont(0.3) WITHIN GROUP (ORDER BY duration_ms)', 'count(*)', 0.01;
 CREATE FUNCTION pg_temp.by_definition(value text, samples text, filter text, OUT v float8, OUT n bigint) LANGUAGE plpgsql AS $$

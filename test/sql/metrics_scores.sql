@@ -38,6 +38,13 @@ SELECT apm.performance_score('{"fp": 1}') IS NULL AS only_fp, apm.performance_sc
 SELECT apm.page_score(0.9, 0.8, 0.7, 0.6, 0.5)::numeric(8, 6) AS all_five, (0.3 * 0.9 + 0.15 * 0.8 + 0.15 * 0.7 + 0.1 * 0.6 + 0.3 * 0.5)::numeric(8, 6) AS truth,
        apm.page_score(lcp => 0.9, inp => 0.5)::numeric(8, 6) AS two, apm.page_score() IS NULL AS none;
 
+SELECT s, apm.score_rating(s) FROM unnest('{0,0.49,0.5,0.89,0.9,1,1.01,-0.1,NaN,NULL}'::float8[]) s;
+-- apps: the control points of every curve, alone and together; what is no number, or is missing, does not count
+SELECT name, apm.app_score(jsonb_build_object(name, p10))::numeric(8, 6) AS p10, apm.app_score(jsonb_build_object(name, jsonb_build_object('value', p50, 'unit', 'millisecond')))::numeric(8, 6) AS p50
+  FROM (VALUES ('time_to_initial_display', 1800, 3000), ('time_to_full_display', 2500, 4000), ('app_start_warm', 200, 500), ('app_start_cold', 200, 500)) c (name, p10, p50);
+SELECT apm.app_score('{"time_to_initial_display": 1800, "time_to_full_display": 4000, "app_start_cold": 500, "app_start_warm": "fast", "lcp": 1}')::numeric(8, 6) AS three,
+       ((0.9 + 0.5 + 0.5) / 3)::numeric(8, 6) AS truth, apm.app_score('{"lcp": 1}') IS NULL AS none, apm.app_score(NULL) IS NULL AS missing;
+
 SELECT apm.measurement('{"a": {"value": 1.5, "unit": "x"}, "b": 2, "c": "3", "d": null, "e": {"value": "4"}, "f": 1e400}', k) AS value, k FROM unnest('{a,b,c,d,e,f,g}'::text[]) k;
 
 -- counts by quality
