@@ -75,6 +75,10 @@ CREATE FUNCTION _apm.percentile_error(sketch apm.sketch, p float8) RETURNS float
     SELECT (apm.percentile(sketch, high) - apm.percentile(sketch, low)) * d / nullif(high - low, 0) FROM b);
 COMMENT ON FUNCTION _apm.percentile_error(apm.sketch, float8) IS 'Standard error of a percentile of a sketch. Example: SELECT _apm.percentile_error(apm.sketch_agg(duration_ms), 0.95) FROM apm.transactions';
 
+CREATE FUNCTION _apm.check_significance(significance float8) RETURNS boolean
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION _apm.check_significance(float8) IS 'True, or an error unless it lies above 0 and below 1. Example: SELECT _apm.check_significance(0.01)';
+
 CREATE FUNCTION apm.compare(a apm.sketch, b apm.sketch, p float8 DEFAULT 0.95, significance float8 DEFAULT 0.01,
     OUT a_value float8, OUT b_value float8, OUT difference float8, OUT ratio float8,
     OUT standard_error float8, OUT p_value float8, OUT significant boolean)
@@ -82,12 +86,13 @@ CREATE FUNCTION apm.compare(a apm.sketch, b apm.sketch, p float8 DEFAULT 0.95, s
 BEGIN ATOMIC
   WITH v AS (SELECT apm.percentile(compare.a, compare.p) AS x, apm.percentile(compare.b, compare.p) AS y,
                     CASE WHEN apm.num_values(compare.a) > 1 AND apm.num_values(compare.b) > 1
-                         THEN sqrt(_apm.percentile_error(compare.a, compare.p) ^ 2 + _apm.percentile_error(compare.b, compare.p) ^ 2) END AS e),
+                         THEN sqrt(_apm.percentile_error(compare.a, compare.p) ^ 2 + _apm.percentile_error(compare.b, compare.p) ^ 2) END AS e
+              WHERE _apm.check_significance(compare.significance)),
        t AS (SELECT v.*, CASE WHEN e > 0 THEN _apm.normal_two_sided((y - x) / e)
                               WHEN e = 0 THEN (x = y)::int::float8 END AS q FROM v)
   SELECT x, y, y - x, y / nullif(x, 0), e, q, q < compare.significance FROM t;
 END;
-COMMENT ON FUNCTION apm.compare(apm.sketch, apm.sketch, float8, float8) IS 'A percentile (p from 0 to 1) of two sketches, in their unit: b minus a, b through a, standard error of the difference, probability of one so large by chance, and whether that is below the significance; NULL where a sketch has fewer than two values. Example: SELECT c.* FROM (SELECT apm.sketch_agg(duration_ms) FILTER (WHERE release = ''1'') AS a, apm.sketch_agg(duration_ms) FILTER (WHERE release = ''2'') AS b FROM apm.transactions) s, apm.compare(s.a, s.b) c';
+COMMENT ON FUNCTION apm.compare(apm.sketch, apm.sketch, float8, float8) IS 'A percentile (p from 0 to 1) of two sketches, in their unit: b minus a, b through a, standard error of the difference, probability of one so large by chance, and whether that is below the significance, which lies above 0 and below 1; NULL where a sketch has fewer than two values. Example: SELECT c.* FROM (SELECT apm.sketch_agg(duration_ms) FILTER (WHERE release = ''1'') AS a, apm.sketch_agg(duration_ms) FILTER (WHERE release = ''2'') AS b FROM apm.transactions) s, apm.compare(s.a, s.b) c';
 
 CREATE FUNCTION apm.relative_change(old_value float8, new_value float8) RETURNS float8
   LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -201,3 +201,18 @@ normal_two_sided(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FLOAT8(erfc(fabs(PG_GETARG_FLOAT8(0)) / M_SQRT2));
 }
+
+/* _apm.check_significance(significance): true, or an error that names it. */
+PG_FUNCTION_INFO_V1(check_significance);
+Datum
+check_significance(PG_FUNCTION_ARGS)
+{
+	double		significance = PG_GETARG_FLOAT8(0);
+
+	if (!(significance > 0 && significance < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("significance must be above 0 and below 1, not %g", significance),
+				 errhint("It is the probability of calling a difference of chance significant: 0.01 is one in a hundred.")));
+	PG_RETURN_BOOL(true);
+}

@@ -1,5 +1,6 @@
 -- What the functions of metrics refuse: values out of range by the name of the
--- argument, and bytes that are no apm.hll, in every function that takes one.
+-- argument, and bytes that are no apm.hll or apm.sketch, in every function that
+-- takes one.
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE FUNCTION pg_temp.said(call text) RETURNS text LANGUAGE plpgsql AS $$
@@ -20,7 +21,10 @@ SELECT call, pg_temp.said(call) FROM unnest(ARRAY[
   'apm.estimate_count(-1)', $$apm.estimate_sum(1, 'NaN')$$, $$apm.estimate_avg(1, '-infinity')$$, 'apm.sketch_agg(1, -1)', $$apm.sketch_agg(1, 'NaN')$$,
   'apm.percentile(apm.sketch_agg(1), 1.01)', 'apm.percentile(apm.sketch_agg(1), -0.01)', $$apm.percentile(apm.sketch_agg(1), 'NaN')$$,
   'apm.percentiles(apm.sketch_agg(1), ARRAY[0.5, 2])', 'apm.estimate_percentile(apm.sketch_agg(1), 2)', $$apm.estimate_percentile(apm.sketch_agg(1), 'NaN')$$,
-  'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 1.5)',
+  'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 1.5)', 'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), -0.5)', $$apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 'NaN')$$,
+  'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 0.5, 0)', 'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 0.5, 1)', 'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 0.5, -0.1)',
+  $$apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), significance => 'NaN')$$, $$apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), significance => 'infinity')$$,
+  'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 0.5, NULL)', 'apm.compare(apm.sketch_agg(1), apm.sketch_agg(2), 0.5, 0.999)',
   'apm.http_response_rate(200, 0)', 'apm.http_response_rate(200, NULL)', $$apm.trace_status_rate('ok', NULL)$$, $$apm.count_web_vitals(1, NULL, 'good')$$, $$apm.count_web_vitals(1, 'lcp', 'x')$$,
   'apm.misery_score(-1, 3)', 'apm.misery_score(4, 3)', $$apm.misery_score(1, 3, 'NaN')$$, 'apm.log_normal_score(1, 0, 5)', $$apm.log_normal_score(1, 2, 'NaN')$$,
   $$apm.vital_score('lpc', 1)$$, $$apm.web_vital_rating('lpc', 1)$$, 'apm.histogram_bucket(1, 0)', $$apm.eps(1, '0')$$, $$apm.eps(1, '-1 s')$$, $$apm.floored_epm(-1, '1 s')$$]) call;
@@ -30,6 +34,13 @@ SELECT call, pg_temp.said(call) FROM unnest(ARRAY[
   'apm.count_unique(NULL)', 'apm.hll_agg(NULL)', 'apm.hll_agg(NULL, true)', 'apm.hll_merge(NULL)', 'apm.share(NULL)', 'apm.cache_miss_rate(NULL)', 'apm.http_response_rate(NULL, 5)',
   $$apm.count_web_vitals(NULL, 'lcp', 'good')$$, 'apm.estimate_sum(NULL, 1)', 'apm.estimate_avg(NULL, 1)', 'apm.p95(NULL)', 'apm.sketch_agg(NULL)', 'apm.sketch_merge(NULL)',
   'apm.performance_score(NULL)', 'apm.measurement(NULL, NULL)', 'apm.page_score()', 'apm.standard_error(NULL)', 'apm.misery(NULL)', 'apm.misery_score(0, 0)']) call;
+-- no aggregate of the schema gives anything for no row
+CREATE TEMP TABLE of_nothing AS
+  SELECT p.oid::regprocedure AS aggregate, pg_temp.said(format('(SELECT %s(%s) FROM (SELECT) t WHERE false)', p.oid::regproc,
+           (SELECT string_agg(format('NULL::%s', t::regtype), ', ' ORDER BY place) FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY a (t, place)))) AS answer
+    FROM pg_proc p WHERE p.pronamespace = 'apm'::regnamespace AND p.prokind = 'a';
+SELECT count(*) > 30 AS aggregates, count(*) FILTER (WHERE answer <> 'NULL') AS not_null FROM of_nothing;
+SELECT * FROM of_nothing WHERE answer <> 'NULL';
 
 -- a count is exact up to 4,096 values, and says so
 SELECT n, apm.standard_error(apm.hll_agg(i::text)) FROM (VALUES (1), (4096), (4097)) s (n), generate_series(1, n) i GROUP BY n ORDER BY n;
@@ -61,6 +72,30 @@ SELECT what, count(*) AS calls, count(DISTINCT said) AS answers, min(said) AS an
 SELECT what, call, said FROM bad, takes, LATERAL (SELECT pg_temp.said(replace(call, '%1$L', quote_literal(what)))) s (said) WHERE said !~ '^XX001 invalid value of type apm.hll';
 DROP TABLE bad CASCADE;
 DROP TYPE metrics_bytes CASCADE;
+
+-- The same for apm.sketch.  A transition function never comes to see the bytes:
+-- outside of an aggregate it refuses whatever state it is given.
+CREATE CAST (bytea AS apm.sketch) WITHOUT FUNCTION;
+CREATE TEMP TABLE bad (what text, bytes bytea);
+INSERT INTO bad VALUES
+  ('nothing', ''), ('version 0', '\x00000000'), ('later version', '\x02000000'), ('later version, long', ('\x02' || repeat('00', 300))::bytea), ('version alone', '\x01'),
+  ('cut off', '\x0101'), ('working form, empty', ('\xff' || repeat('00', 59))::bytea), ('working form, nonsense', ('\xff' || repeat('01', 400))::bytea);
+CREATE TEMP VIEW takes_sketch AS
+  SELECT p.oid::regprocedure AS function, format('%s(%s)', p.oid::regproc, string_agg(CASE WHEN t = 'apm.sketch'::regtype AND place = first THEN '(SELECT bytes FROM bad WHERE what = %1$L)::apm.sketch'
+           WHEN t = 'apm.sketch'::regtype THEN '''01000000''::apm.sketch' WHEN t = 'float8[]'::regtype THEN '''{0.5}''::float8[]' ELSE '0.5' END, ', ' ORDER BY place)) AS call
+    FROM pg_proc p, unnest(p.proargtypes::oid[]) WITH ORDINALITY a (t, place), generate_series(1, 2) first
+   WHERE p.pronamespace IN ('apm'::regnamespace, '_apm'::regnamespace) AND 'apm.sketch'::regtype = (p.proargtypes::oid[])[first - 1] GROUP BY p.oid, first;
+SELECT DISTINCT function::text COLLATE "C" FROM takes_sketch ORDER BY 1;
+SELECT what, count(*) AS calls, said FROM bad, takes_sketch, LATERAL (SELECT pg_temp.said(replace(call, '%1$L', quote_literal(what)))) s (said) GROUP BY what, said ORDER BY what COLLATE "C", said COLLATE "C";
+SELECT what, call, said FROM bad, takes_sketch, LATERAL (SELECT pg_temp.said(replace(call, '%1$L', quote_literal(what)))) s (said) WHERE said !~ '^(XX001 malformed apm.sketch|0A000 unsupported version of apm.sketch)'
+   AND NOT (function::text ~ '^_apm\.sketch_(add|combine)\(' AND said ~ '^22023 a transition function of apm.sketch was called outside an aggregate');
+-- sound headers, the buckets cut off: what the header or the buckets before the cut answer is right, and whatever goes beyond is refused
+TRUNCATE bad;
+INSERT INTO bad SELECT 'buckets cut off', substr(b, 1, length(b) / 2) FROM (SELECT apm.sketch_send(apm.sketch_agg(i * i)) FROM generate_series(1, 1000) i) s (b);
+SELECT pg_temp.said(replace(call, '%1$L', quote_literal(what))) ~ '^(XX001 malformed apm.sketch|22023 a transition function)' AS refused,
+       function FROM bad, takes_sketch GROUP BY 1, 2 ORDER BY 1, function::text COLLATE "C";
+DROP TABLE bad CASCADE;
+DROP CAST (bytea AS apm.sketch);
 
 -- states of counters and of sums, given from outside
 SELECT call, pg_temp.said(call) FROM unnest(ARRAY[
