@@ -99,12 +99,12 @@ CREATE AGGREGATE apm.share(hit boolean) (
 );
 COMMENT ON AGGREGATE apm.share(boolean) IS 'Share of true among true and false, a ratio from 0 to 1; NULLs do not count; NULL if there is nothing else. Example: SELECT apm.share(duration_ms > 1000) FROM apm.transactions';
 
-CREATE FUNCTION _apm.miss_accum(bigint[], boolean) RETURNS bigint[]
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION _apm.share_misses_final(bigint[]) RETURNS float8
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 CREATE AGGREGATE apm.cache_miss_rate(hit boolean) (
-  SFUNC = _apm.miss_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
-  FINALFUNC = _apm.share_final, FINALFUNC_MODIFY = READ_ONLY,
+  SFUNC = _apm.share_accum, STYPE = bigint[], SSPACE = 64, INITCOND = '{0,0}',
+  FINALFUNC = _apm.share_misses_final, FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.counters_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE apm.cache_miss_rate(boolean) IS 'Share of misses among cache reads whose outcome is known, a ratio from 0 to 1; NULL if none is. Example: SELECT apm.cache_miss_rate((attributes->>''cache.hit'')::boolean) FROM apm.spans WHERE op = ''cache.get''';

@@ -272,20 +272,15 @@ status_accum(PG_FUNCTION_ARGS)
 	return share_add(fcinfo, true, !PG_ARGISNULL(1) && PG_GETARG_OID(1) == PG_GETARG_OID(2));
 }
 
-/* Transition of share(hit): rows that are neither true nor false do not count. */
+/*
+ * Transition of share(hit) and cache_miss_rate(hit): rows that are neither
+ * true nor false do not count.
+ */
 PG_FUNCTION_INFO_V1(share_accum);
 Datum
 share_accum(PG_FUNCTION_ARGS)
 {
 	return share_add(fcinfo, !PG_ARGISNULL(1), !PG_ARGISNULL(1) && PG_GETARG_BOOL(1));
-}
-
-/* Transition of cache_miss_rate(hit): the misses among known outcomes. */
-PG_FUNCTION_INFO_V1(miss_accum);
-Datum
-miss_accum(PG_FUNCTION_ARGS)
-{
-	return share_add(fcinfo, !PG_ARGISNULL(1), !PG_ARGISNULL(1) && !PG_GETARG_BOOL(1));
 }
 
 /* Transition of http_response_rate(http_status, class). */
@@ -334,6 +329,18 @@ share_final(PG_FUNCTION_ARGS)
 	if (n[SHARE_TOTAL] == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8((double) n[SHARE_HITS] / n[SHARE_TOTAL]);
+}
+
+/* The share of all others. */
+PG_FUNCTION_INFO_V1(share_misses_final);
+Datum
+share_misses_final(PG_FUNCTION_ARGS)
+{
+	const int64 *n = counters_of(PG_GETARG_ARRAYTYPE_P(0), SHARE_COUNTERS);
+
+	if (n[SHARE_TOTAL] == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8((double) (n[SHARE_TOTAL] - n[SHARE_HITS]) / n[SHARE_TOTAL]);
 }
 
 /* The numerator of a share. */
