@@ -18,14 +18,6 @@
 /* The part of a hash that tells values apart. */
 #define HLL_KEY(hash, marked) ((marked) ? (hash) & ~HLL_MARK : (hash))
 
-static inline uint64
-read_le64(const uint8 *p)
-{
-	return (uint64) p[0] | (uint64) p[1] << 8 | (uint64) p[2] << 16 |
-		(uint64) p[3] << 24 | (uint64) p[4] << 32 | (uint64) p[5] << 40 |
-		(uint64) p[6] << 48 | (uint64) p[7] << 56;
-}
-
 static inline void
 write_le64(uint8 *p, uint64 v)
 {
@@ -33,44 +25,6 @@ write_le64(uint8 *p, uint64 v)
 
 	for (i = 0; i < 8; i++)
 		p[i] = (uint8) (v >> (8 * i));
-}
-
-static inline uint64
-rotate_left(uint64 v, int bits)
-{
-	return v << bits | v >> (64 - bits);
-}
-
-/*
- * Eight bytes a step, each mixed by multiplication and rotation before it
- * meets the state; a final avalanche spreads every bit over all others.
- * Stored values depend on it: it must never change.
- */
-uint64
-hll_hash(const void *bytes, size_t len)
-{
-	const uint64 k1 = UINT64CONST(0x9e3779b97f4a7c15);
-	const uint64 k2 = UINT64CONST(0xc2b2ae3d27d4eb4f);
-	const uint8 *p = bytes;
-	uint64		h = k2 ^ ((uint64) len * k1);
-	uint64		last = 0;
-	size_t		i;
-
-	for (; len >= 8; len -= 8, p += 8)
-	{
-		h ^= rotate_left(read_le64(p) * k2, 31) * k1;
-		h = rotate_left(h, 27) * k1 + k2;
-	}
-	for (i = 0; i < len; i++)
-		last |= (uint64) p[i] << (8 * i);
-	h ^= rotate_left(last * k2, 31) * k1;
-	h = rotate_left(h, 27) * k1 + k2;
-	h ^= h >> 33;
-	h *= UINT64CONST(0xff51afd7ed558ccd);
-	h ^= h >> 29;
-	h *= UINT64CONST(0xc4ceb9fe1a85ec53);
-	h ^= h >> 32;
-	return h;
 }
 
 /* The key of a hash, never 0: that is a free slot. */
@@ -213,8 +167,22 @@ registers_estimate(const uint8 *regs)
 static size_t
 work_size(bool marked, uint32 capacity)
 {
-	return sizeof(HllWork) + (capacity > 0 ? capacity * sizeof(uint64) :
-							  (marked ? 2 : 1) * (size_t) HLL_REGISTERS);
+	return capacity > 0 ? capacity * sizeof(uint64) :
+		sizeof(HllWork) + (marked ? 2 : 1) * (size_t) HLL_REGISTERS;
+}
+
+/* Slots of a table. */
+static inline uint32
+slot_count(const HllWork *work)
+{
+	return work->capacity - HLL_HEAD_SLOTS;
+}
+
+/* Whether a table of this capacity has room for so many, a quarter staying free. */
+static inline bool
+has_room(uint32 capacity, uint32 count)
+{
+	return count * 4 <= (capacity - HLL_HEAD_SLOTS) * 3;
 }
 
 static HllWork *
@@ -257,8 +225,8 @@ hll_is_work(const void *block, size_t size)
 	if (size < sizeof(HllWork) || work->version != HLL_VERSION || work->marked > 1)
 		return false;
 	if (work->form == HLL_WORK_SET ?
-		work->capacity == 0 || (work->capacity & (work->capacity - 1)) != 0 ||
-		work->count >= work->capacity :
+		work->capacity <= HLL_HEAD_SLOTS || (work->capacity & (work->capacity - 1)) != 0 ||
+		work->count >= slot_count(work) :
 		work->form != HLL_WORK_DENSE || work->capacity != 0)
 		return false;
 	return size == hll_work_size(work);
@@ -268,11 +236,14 @@ hll_is_work(const void *block, size_t size)
 static uint64 *
 slot_of(HllWork *work, uint64 key)
 {
-	uint32		mask = work->capacity - 1;
-	uint32		i = (uint32) (key >> 1) & mask;
+	uint32		n = slot_count(work);
+	uint32		i = (uint32) (key >> 1) & (work->capacity - 1);
 
+	if (i >= n)
+		i -= n;
 	while (work->slots[i] != 0 && HLL_KEY(work->slots[i], work->marked) != key)
-		i = (i + 1) & mask;
+		if (++i == n)
+			i = 0;
 	return &work->slots[i];
 }
 
@@ -293,7 +264,7 @@ set_to_dense(const HllWork *work)
 	HllWork    *dense = work_new(HLL_WORK_DENSE, work->marked, 0);
 	uint32		i;
 
-	for (i = 0; i < work->capacity; i++)
+	for (i = 0; i < slot_count(work); i++)
 		if (work->slots[i] != 0)
 			register_add(dense, HLL_KEY(work->slots[i], work->marked),
 						 work->marked && (work->slots[i] & HLL_MARK));
@@ -306,7 +277,7 @@ set_grow(const HllWork *work)
 	HllWork    *larger = work_new(HLL_WORK_SET, work->marked, work->capacity * 2);
 	uint32		i;
 
-	for (i = 0; i < work->capacity; i++)
+	for (i = 0; i < slot_count(work); i++)
 		if (work->slots[i] != 0)
 			set_put(larger, work->slots[i]);
 	return larger;
@@ -329,7 +300,7 @@ add_entry(HllWork *work, uint64 entry)
 		}
 		if (work->count < HLL_EXACT)
 		{
-			if ((work->count + 1) * 4 > work->capacity * 3)
+			if (!has_room(work->capacity, work->count + 1))
 			{
 				work = set_grow(work);
 				slot = slot_of(work, key);
@@ -382,7 +353,7 @@ check_set(const HllView *view)
 
 	for (i = 0; i < view->count; i++)
 	{
-		uint64		key = HLL_KEY(read_le64(view->data + i * 8), view->marked);
+		uint64		key = HLL_KEY(hll_read_le64(view->data + i * 8), view->marked);
 
 		if (key <= before)
 			return "hashes are not ascending";
@@ -441,11 +412,11 @@ hll_work_from_view(const HllView *view)
 
 	if (view->form == HLL_DENSE)
 		return dense_from_view(view);
-	while ((view->count + 1) * 4 > capacity * 3)
+	while (!has_room(capacity, view->count + 1))
 		capacity *= 2;
 	work = work_new(HLL_WORK_SET, view->marked, capacity);
 	for (i = 0; i < view->count; i++)
-		set_put(work, read_le64(view->data + i * 8));
+		set_put(work, hll_read_le64(view->data + i * 8));
 	return work;
 }
 
@@ -473,7 +444,7 @@ hll_merge_work(HllWork *work, const HllWork *other)
 	Assert(work->marked == other->marked);
 	if (other->form == HLL_WORK_SET)
 	{
-		for (i = 0; i < other->capacity; i++)
+		for (i = 0; i < slot_count(other); i++)
 			if (other->slots[i] != 0)
 				work = merge_entry(work, first, other->slots[i]);
 		return work;
@@ -502,7 +473,7 @@ hll_merge_view(HllWork *work, const HllView *view)
 		return work;
 	}
 	for (i = 0; i < view->count; i++)
-		work = merge_entry(work, first, read_le64(view->data + i * 8));
+		work = merge_entry(work, first, hll_read_le64(view->data + i * 8));
 	return work;
 }
 
@@ -535,7 +506,7 @@ hll_compact(const HllWork *work, size_t *size)
 		uint32		n = 0;
 		uint32		i;
 
-		for (i = 0; i < work->capacity && n < work->count; i++)
+		for (i = 0; i < slot_count(work) && n < work->count; i++)
 			if (work->slots[i] != 0)
 				entries[n++] = work->slots[i];
 		qsort(entries, n, sizeof(uint64), compare_entries);
@@ -569,7 +540,7 @@ hll_view_count(const HllView *view, bool marked_only)
 	if (!marked_only)
 		return view->count;
 	for (i = 0; i < view->count; i++)
-		count += read_le64(view->data + i * 8) & HLL_MARK;
+		count += hll_read_le64(view->data + i * 8) & HLL_MARK;
 	return count;
 }
 
@@ -585,7 +556,7 @@ hll_work_count(const HllWork *work, bool marked_only)
 		return registers_estimate(registers_const(work, marked_only));
 	if (!marked_only)
 		return work->count;
-	for (i = 0; i < work->capacity; i++)
+	for (i = 0; i < slot_count(work); i++)
 		count += work->slots[i] & HLL_MARK;
 	return count;
 }

@@ -30,6 +30,8 @@
 
 #include "shim.h"
 
+#include <stddef.h>
+
 #define HLL_EXACT		4096
 #define HLL_BITS		14
 #define HLL_REGISTERS	(1 << HLL_BITS)
@@ -55,9 +57,14 @@ typedef struct HllWork
 	uint8		marked;
 	uint8		zero;
 	uint32		count;			/* hashes in the table; 0 when dense */
-	uint32		capacity;		/* slots, a power of two; 0 when dense */
+	uint32		capacity;		/* eight bytes each, these 16 included: a power of
+								 * two, as the server's allocator likes it; 0 when
+								 * dense */
 	uint64		slots[];	/* 0: free; or one byte a register */
 } HllWork;
+
+/* Slots of a table whose room the header takes. */
+#define HLL_HEAD_SLOTS	((uint32) (offsetof(HllWork, slots) / sizeof(uint64)))
 
 /* A checked compact block. */
 typedef struct HllView
@@ -68,8 +75,74 @@ typedef struct HllView
 	uint32		count;			/* HLL_SET: number of hashes */
 } HllView;
 
-/* Hash of some bytes, the same on every platform and in every version. */
-extern uint64 hll_hash(const void *bytes, size_t len);
+static inline uint64
+hll_read_le64(const uint8 *p)
+{
+	return (uint64) p[0] | (uint64) p[1] << 8 | (uint64) p[2] << 16 |
+		(uint64) p[3] << 24 | (uint64) p[4] << 32 | (uint64) p[5] << 40 |
+		(uint64) p[6] << 48 | (uint64) p[7] << 56;
+}
+
+static inline uint64
+hll_read_le32(const uint8 *p)
+{
+	return (uint64) p[0] | (uint64) p[1] << 8 | (uint64) p[2] << 16 | (uint64) p[3] << 24;
+}
+
+static inline uint64
+hll_rotate_left(uint64 v, int bits)
+{
+	return v << bits | v >> (64 - bits);
+}
+
+/*
+ * The last len % 8 of len bytes that end at end, as a number.  Bytes that are
+ * read twice meet themselves; none outside is read.
+ */
+static inline uint64
+hll_read_rest(const uint8 *end, size_t len)
+{
+	size_t		rest = len % 8;
+
+	if (rest == 0)
+		return 0;
+	if (len >= 8)
+		return hll_read_le64(end - 8) >> (64 - 8 * rest);
+	if (rest >= 4)
+		return hll_read_le32(end - rest) | hll_read_le32(end - 4) << (8 * (rest - 4));
+	return (uint64) end[-(int) rest] | (uint64) end[-(int) rest + (int) rest / 2] << (8 * (rest / 2)) |
+		(uint64) end[-1] << (8 * (rest - 1));
+}
+
+/*
+ * Hash of some bytes, the same on every platform and in every version: stored
+ * values depend on it, it must never change.  Eight bytes a step, each mixed
+ * by multiplication and rotation before it meets the state; a final avalanche
+ * spreads every bit over all others.
+ */
+static inline uint64
+hll_hash(const void *bytes, size_t len)
+{
+	const uint64 k1 = UINT64CONST(0x9e3779b97f4a7c15);
+	const uint64 k2 = UINT64CONST(0xc2b2ae3d27d4eb4f);
+	const uint8 *p = bytes;
+	uint64		h = k2 ^ ((uint64) len * k1);
+	uint64		last = hll_read_rest(p + len, len);
+
+	for (; len >= 8; len -= 8, p += 8)
+	{
+		h ^= hll_rotate_left(hll_read_le64(p) * k2, 31) * k1;
+		h = hll_rotate_left(h, 27) * k1 + k2;
+	}
+	h ^= hll_rotate_left(last * k2, 31) * k1;
+	h = hll_rotate_left(h, 27) * k1 + k2;
+	h ^= h >> 33;
+	h *= UINT64CONST(0xff51afd7ed558ccd);
+	h ^= h >> 29;
+	h *= UINT64CONST(0xc4ceb9fe1a85ec53);
+	h ^= h >> 32;
+	return h;
+}
 
 /*
  * Checks a compact block of size bytes, header included; NULL if it is sound,
@@ -90,6 +163,27 @@ extern bool hll_is_work(const void *block, size_t size);
 extern HllWork *hll_add(HllWork *work, uint64 hash, bool mark);
 extern HllWork *hll_merge_view(HllWork *work, const HllView *view);
 extern HllWork *hll_merge_work(HllWork *work, const HllWork *other);
+
+/*
+ * The common case of hll_add, inline: registers without marks.  The first 14
+ * bits choose the register, the rest the rank.  False, with nothing changed,
+ * in every other case; a hash of 0 is one, see hll_add.
+ */
+static inline bool
+hll_add_fast(HllWork *work, uint64 hash)
+{
+	uint8	   *reg;
+	uint64		rest = hash << HLL_BITS;
+	uint8		rank;
+
+	if (work->form != HLL_WORK_DENSE || work->marked || rest == 0)
+		return false;
+	reg = (uint8 *) work->slots + (hash >> (64 - HLL_BITS));
+	rank = (uint8) (__builtin_clzll(rest) + 1);
+	if (*reg < rank)
+		*reg = rank;
+	return true;
+}
 
 /* A new compact block; *size includes the header, whose length word is 0. */
 extern uint8 *hll_compact(const HllWork *work, size_t *size);

@@ -155,6 +155,82 @@ error_within_one_percent(void)
 	}
 }
 
+/* The hash as its definition reads, byte by byte. */
+static uint64
+plain_hash(const uint8 *p, size_t len)
+{
+	const uint64 k1 = UINT64CONST(0x9e3779b97f4a7c15);
+	const uint64 k2 = UINT64CONST(0xc2b2ae3d27d4eb4f);
+	uint64		h = k2 ^ ((uint64) len * k1);
+	size_t		at = 0;
+
+	for (;;)
+	{
+		size_t		n = len - at < 8 ? len - at : 8;
+		uint64		word = 0;
+		size_t		i;
+
+		for (i = 0; i < n; i++)
+			word |= (uint64) p[at + i] << (8 * i);
+		word *= k2;
+		word = word << 31 | word >> 33;
+		h ^= word * k1;
+		h = (h << 27 | h >> 37) * k1 + k2;
+		at += n;
+		if (n < 8)
+			break;
+	}
+	h = (h ^ h >> 33) * UINT64CONST(0xff51afd7ed558ccd);
+	h = (h ^ h >> 29) * UINT64CONST(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 32;
+}
+
+/* Of every length, in a block of just that size: nothing beside it is read. */
+static void
+hash_follows_its_definition(void)
+{
+	int			round;
+	size_t		len;
+	size_t		i;
+
+	for (round = 0; round < 200; round++)
+		for (len = 0; len <= 40; len++)
+		{
+			uint8	   *block = palloc(len);
+
+			for (i = 0; i < len; i++)
+				block[i] = (uint8) next_random();
+			CHECK(hll_hash(block, len) == plain_hash(block, len));
+			pfree(block);
+		}
+}
+
+/* Registers come out the same by the short way and by the long one. */
+static void
+fast_way_is_the_same(void)
+{
+	HllWork    *slow = range_of(7, 0, 5000, false, 1);
+	HllWork    *fast = hll_work_copy(slow);
+	HllWork    *set = hll_work_new(false);
+	HllWork    *marked = range_of(7, 0, 5000, true, 1);
+	int			n;
+
+	for (n = 0; n < 200000; n++)
+	{
+		uint64		hash = n == 0 ? 0 : n < 64 ? UINT64CONST(1) << n : next_random() >> n % 40;
+
+		slow = add(slow, hash, false);
+		if (!hll_add_fast(fast, hash))
+			fast = add(fast, hash, false);
+	}
+	CHECK(hll_work_size(slow) == hll_work_size(fast) && memcmp(slow, fast, hll_work_size(slow)) == 0);
+	CHECK(!hll_add_fast(set, 1) && !hll_add_fast(marked, 1));
+	pfree(slow);
+	pfree(fast);
+	pfree(set);
+	pfree(marked);
+}
+
 /* Hashes of close keys are spread: no register is far from its share. */
 static void
 hash_spreads(void)
@@ -391,6 +467,8 @@ main(void)
 	exact_to_the_bound();
 	error_within_one_percent();
 	hash_spreads();
+	hash_follows_its_definition();
+	fast_way_is_the_same();
 	merging_shows_no_order();
 	bytes_round_trip();
 	damage_is_refused();
