@@ -4,13 +4,13 @@
 CREATE TYPE apm.hll;
 
 CREATE FUNCTION apm.hll_in(cstring) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
 CREATE FUNCTION apm.hll_out(apm.hll) RETURNS cstring
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 90;
 CREATE FUNCTION apm.hll_recv(internal) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
 CREATE FUNCTION apm.hll_send(apm.hll) RETURNS bytea
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 30;
 
 CREATE TYPE apm.hll (
   INPUT = apm.hll_in,
@@ -28,26 +28,26 @@ COMMENT ON FUNCTION apm.hll_recv(internal) IS 'Binary input function of apm.hll,
 COMMENT ON FUNCTION apm.hll_send(apm.hll) IS 'Binary output function of apm.hll. Example: COPY … TO … (FORMAT binary)';
 
 CREATE FUNCTION apm.distinct_count(hll apm.hll) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'hll_distinct_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME', 'hll_distinct_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
 COMMENT ON FUNCTION apm.distinct_count(apm.hll) IS 'Number of distinct values, a count; exact up to 4,096. Example: SELECT apm.distinct_count(apm.hll_agg(user_key)) FROM apm.transactions';
 
 CREATE FUNCTION apm.marked_count(hll apm.hll) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'hll_marked_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME', 'hll_marked_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
 COMMENT ON FUNCTION apm.marked_count(apm.hll) IS 'Number of distinct values marked at least once, a count; 0 for one made without marks. Example: SELECT apm.marked_count(apm.hll_agg(user_key, duration_ms > 1200)) FROM apm.transactions';
 
 CREATE FUNCTION apm.standard_error(hll apm.hll) RETURNS float8
-  AS 'MODULE_PATHNAME', 'hll_standard_error' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME', 'hll_standard_error' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 30;
 COMMENT ON FUNCTION apm.standard_error(apm.hll) IS 'Relative standard error of the counts of this set, a ratio: 0 where they are exact, else 0.0081. Example: SELECT apm.standard_error(apm.hll_agg(user_key)) FROM apm.transactions';
 
 -- Not STRICT: else the first input would itself be the state.
 CREATE FUNCTION _apm.hll_accum(apm.hll, text) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 4;
 CREATE FUNCTION _apm.hll_accum_marked(apm.hll, text, boolean) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 5;
 CREATE FUNCTION _apm.hll_combine(apm.hll, apm.hll) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 70;
 CREATE FUNCTION _apm.hll_final(apm.hll) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 300;
 
 CREATE AGGREGATE apm.hll_agg(val text) (
   SFUNC = _apm.hll_accum, STYPE = apm.hll, SSPACE = 2048,

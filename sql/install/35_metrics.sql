@@ -6,7 +6,7 @@
 -- the window in seconds.  It is evaluated with search_path = pg_catalog.
 
 CREATE FUNCTION apm.measurement(measurements jsonb, name text) RETURNS float8
-  AS 'MODULE_PATHNAME', 'measurement' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME', 'measurement' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION apm.measurement(jsonb, text) IS 'Value of one measurement of a transaction in the unit it was sent in, web vitals in milliseconds; NULL if it is missing or no number. Example: SELECT apm.measurement(measurements, ''lcp'') FROM apm.transactions';
 
 CREATE TABLE apm.metrics (

@@ -130,12 +130,12 @@ CREATE AGGREGATE apm.http_response_rate(http_status integer, class integer) (
 COMMENT ON AGGREGATE apm.http_response_rate(integer, integer) IS 'Share of one class of HTTP statuses (5: 500 to 599) among rows that have a status, a ratio from 0 to 1; NULL if none has one. Example: SELECT name, apm.http_response_rate(http_status, 5) FROM apm.transactions GROUP BY name';
 
 CREATE FUNCTION _apm.misery_accum(apm.hll, text, float8) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 5;
 CREATE FUNCTION _apm.misery_accum(apm.hll, text, float8, float8) RETURNS apm.hll
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 5;
 
 CREATE FUNCTION apm.misery(users apm.hll) RETURNS float8
-  AS 'MODULE_PATHNAME', 'misery_final' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME', 'misery_final' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
 COMMENT ON FUNCTION apm.misery(apm.hll) IS 'User misery of a stored set of users in which the miserable ones are marked, a ratio from 0 to 1; NULL without users. Example: SELECT apm.misery(apm.hll_agg(user_key, duration_ms > 1200)) FROM apm.transactions';
 
 CREATE FUNCTION apm.misery_score(miserable bigint, users bigint, alpha float8 DEFAULT 5.8875, beta float8 DEFAULT 111.8625) RETURNS float8
@@ -181,20 +181,20 @@ COMMENT ON AGGREGATE apm.count_miserable(text, float8, float8) IS 'Number of dis
 -- --- web vitals ------------------------------------------------------------
 
 CREATE FUNCTION apm.web_vital_rating(vital text, v float8) RETURNS text
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 8;
 COMMENT ON FUNCTION apm.web_vital_rating(text, float8) IS 'good, meh or poor for a value of lcp, fcp, fp, fid, inp or ttfb in milliseconds, or of cls without unit; NULL for a negative value. Example: SELECT apm.web_vital_rating(''lcp'', 2500)';
 
 CREATE FUNCTION apm.vital_score(vital text, v float8, browser text DEFAULT NULL) RETURNS float8
-  AS 'MODULE_PATHNAME', 'web_vital_score' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME', 'web_vital_score' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 15;
 COMMENT ON FUNCTION apm.vital_score(text, float8, text) IS 'Score of one web vital, a ratio from 0 to 1 on a log-normal curve; browsers on phones have curves of their own; v in milliseconds, for cls without unit; NULL for fp, which has no curve. Example: SELECT apm.vital_score(''lcp'', 2400)';
 
 CREATE FUNCTION apm.performance_score(measurements jsonb, browser text DEFAULT NULL) RETURNS float8
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50;
 COMMENT ON FUNCTION apm.performance_score(jsonb, text) IS 'Performance score of one event, a ratio from 0 to 1: mean of the scores of its web vitals by weight; NULL if it has none. Example: SELECT apm.performance_score(measurements, contexts->''browser''->>''name'') FROM apm.transactions';
 
 CREATE FUNCTION apm.performance_scores(measurements jsonb, browser text DEFAULT NULL,
     OUT vital text, OUT weight float8, OUT ratio float8, OUT score float8) RETURNS SETOF record
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 4;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100 ROWS 4;
 COMMENT ON FUNCTION apm.performance_scores(jsonb, text) IS 'The parts of apm.performance_score, ratios from 0 to 1: weight of each web vital, its own score (ratio), and weight times ratio (score); the scores add up to the total. Example: SELECT * FROM apm.performance_scores(''{"lcp": {"value": 2500}, "ttfb": {"value": 600}}'', ''Chrome'')';
 
 CREATE FUNCTION apm.page_score(lcp float8 DEFAULT NULL, fcp float8 DEFAULT NULL, cls float8 DEFAULT NULL,
@@ -203,18 +203,18 @@ CREATE FUNCTION apm.page_score(lcp float8 DEFAULT NULL, fcp float8 DEFAULT NULL,
 COMMENT ON FUNCTION apm.page_score(float8, float8, float8, float8, float8) IS 'Score of a page from the mean scores of its web vitals, all ratios from 0 to 1; a vital that is NULL is left out; NULL if all are. Example: SELECT apm.page_score(lcp => 0.9, inp => 0.5)';
 
 CREATE FUNCTION apm.log_normal_score(v float8, p10 float8, p50 float8) RETURNS float8
-  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 8;
 COMMENT ON FUNCTION apm.log_normal_score(float8, float8, float8) IS 'Score of a value on a log-normal curve that is 0.9 at p10 and 0.5 at p50, a ratio from 0 to 1; all three in one unit. Example: SELECT apm.log_normal_score(1800, 1200, 2400)';
 
 CREATE FUNCTION apm.score_rating(score float8) RETURNS text
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 150
   RETURN CASE WHEN score BETWEEN 0 AND 1 THEN
            CASE WHEN score >= 0.9 THEN 'good' WHEN score >= 0.5 THEN 'meh' ELSE 'poor' END END;
 COMMENT ON FUNCTION apm.score_rating(float8) IS 'good, meh or poor for a score, which is a ratio from 0 to 1: good from 0.9, meh from 0.5; NULL for anything else. Example: SELECT transaction_name, apm.score_rating(score) FROM apm.pages()';
 
 -- Curves of a phone; all four weigh the same, so the mean of those present.
 CREATE FUNCTION apm.app_score(measurements jsonb) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 500
   RETURN (SELECT avg(apm.log_normal_score(apm.measurement(measurements, c.name), c.p10, c.p50))
             FROM (VALUES ('time_to_initial_display', 1800::float8, 3000::float8), ('time_to_full_display', 2500, 4000),
                          ('app_start_warm', 200, 500), ('app_start_cold', 200, 500)) c (name, p10, p50));

@@ -26,28 +26,28 @@ CREATE FUNCTION _apm.estimate_avg_final(float8[]) RETURNS apm.estimate
   AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 CREATE AGGREGATE apm.estimate_count(weight float8) (
-  SFUNC = _apm.estimate_accum_count, STYPE = float8[], SSPACE = 80, INITCOND = '{0,0,0,0,0}',
+  SFUNC = _apm.estimate_accum_count, STYPE = float8[], SSPACE = 64, INITCOND = '{0,0,0,0,0}',
   FINALFUNC = _apm.estimate_count_final, FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.estimate_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE apm.estimate_count(float8) IS 'Number of rows before sampling, each kept row standing for its weight (NULL is 1), with its confidence: half-width 1.96 sqrt(sum of w² - w); NULL if there is no row. Example: SELECT apm.estimate_count(weight) FROM apm.transactions';
 
 CREATE AGGREGATE apm.estimate_sum(v float8, weight float8) (
-  SFUNC = _apm.estimate_accum, STYPE = float8[], SSPACE = 80, INITCOND = '{0,0,0,0,0}',
+  SFUNC = _apm.estimate_accum, STYPE = float8[], SSPACE = 64, INITCOND = '{0,0,0,0,0}',
   FINALFUNC = _apm.estimate_sum_final, FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.estimate_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE apm.estimate_sum(float8, float8) IS 'Sum before sampling, in the unit of v, with its confidence: half-width 1.96 sqrt(sum of v² (w² - w)); NULL if there is no value. Example: SELECT apm.estimate_sum(duration_ms, weight) FROM apm.transactions';
 
 CREATE AGGREGATE apm.estimate_avg(v float8, weight float8) (
-  SFUNC = _apm.estimate_accum, STYPE = float8[], SSPACE = 80, INITCOND = '{0,0,0,0,0}',
+  SFUNC = _apm.estimate_accum, STYPE = float8[], SSPACE = 64, INITCOND = '{0,0,0,0,0}',
   FINALFUNC = _apm.estimate_avg_final, FINALFUNC_MODIFY = READ_ONLY,
   COMBINEFUNC = _apm.estimate_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE apm.estimate_avg(float8, float8) IS 'Mean before sampling, in the unit of v, with its confidence; half_width is infinite where the count may be 0; NULL if there is no value. Example: SELECT apm.estimate_avg(duration_ms, weight) FROM apm.transactions';
 
 CREATE FUNCTION apm.estimate_percentile(sketch apm.sketch, p float8) RETURNS apm.estimate
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 4000
   RETURN (
     WITH n AS (SELECT apm.num_values(sketch) AS n, apm.percentile(sketch, p) AS v, apm.total_weight(sketch) AS w),
          -- Ranks that lie 1.96 standard errors off, on a grid of 0.005, at most 0.1 away.
@@ -65,14 +65,8 @@ CREATE FUNCTION _apm.normal_two_sided(z float8) RETURNS float8
   AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION _apm.normal_two_sided(float8) IS 'Probability that a normal deviate is at least so far from 0. Example: SELECT _apm.normal_two_sided(1.96)';
 
--- Standard error of a percentile: the distance in values of one standard error
--- in ranks, on both sides.
 CREATE FUNCTION _apm.percentile_error(sketch apm.sketch, p float8) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-  RETURN (
-    WITH d AS (SELECT sqrt(p * (1 - p) / nullif(apm.num_values(sketch), 0)) AS d),
-         b AS (SELECT d, greatest(p - d, 0) AS low, least(p + d, 1) AS high FROM d)
-    SELECT (apm.percentile(sketch, high) - apm.percentile(sketch, low)) * d / nullif(high - low, 0) FROM b);
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 300;
 COMMENT ON FUNCTION _apm.percentile_error(apm.sketch, float8) IS 'Standard error of a percentile of a sketch. Example: SELECT _apm.percentile_error(apm.sketch_agg(duration_ms), 0.95) FROM apm.transactions';
 
 CREATE FUNCTION _apm.check_significance(significance float8) RETURNS boolean
@@ -82,7 +76,7 @@ COMMENT ON FUNCTION _apm.check_significance(float8) IS 'True, or an error unless
 CREATE FUNCTION apm.compare(a apm.sketch, b apm.sketch, p float8 DEFAULT 0.95, significance float8 DEFAULT 0.01,
     OUT a_value float8, OUT b_value float8, OUT difference float8, OUT ratio float8,
     OUT standard_error float8, OUT p_value float8, OUT significant boolean)
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 5000
 BEGIN ATOMIC
   WITH v AS (SELECT apm.percentile(compare.a, compare.p) AS x, apm.percentile(compare.b, compare.p) AS y,
                     CASE WHEN apm.num_values(compare.a) > 1 AND apm.num_values(compare.b) > 1
@@ -95,34 +89,34 @@ END;
 COMMENT ON FUNCTION apm.compare(apm.sketch, apm.sketch, float8, float8) IS 'A percentile (p from 0 to 1) of two sketches, in their unit: b minus a, b through a, standard error of the difference, probability of one so large by chance, and whether that is below the significance, which lies above 0 and below 1; NULL where a sketch has fewer than two values. Example: SELECT c.* FROM (SELECT apm.sketch_agg(duration_ms) FILTER (WHERE release = ''1'') AS a, apm.sketch_agg(duration_ms) FILTER (WHERE release = ''2'') AS b FROM apm.transactions) s, apm.compare(s.a, s.b) c';
 
 CREATE FUNCTION apm.relative_change(old_value float8, new_value float8) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 130
   RETURN (new_value - old_value) / nullif(abs(old_value), 0);
 COMMENT ON FUNCTION apm.relative_change(float8, float8) IS 'Change as a ratio of the old value: 0.5 is half as much again; NULL if the old value is 0. Example: SELECT apm.relative_change(200, 300)';
 
 CREATE FUNCTION apm.upper_outer_fence(sketch apm.sketch) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 300
   RETURN apm.percentile(sketch, 0.75) + 3 * (apm.percentile(sketch, 0.75) - apm.percentile(sketch, 0.25));
 COMMENT ON FUNCTION apm.upper_outer_fence(apm.sketch) IS 'Bound beyond which values are outliers, Q3 + 3 (Q3 - Q1), in the unit of the sketch. Example: SELECT apm.upper_outer_fence(apm.sketch_agg(duration_ms)) FROM apm.transactions';
 
 CREATE FUNCTION apm.histogram_bucket(v float8, width float8, origin float8 DEFAULT 0, multiplier float8 DEFAULT 1) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 200
   RETURN (floor((v * multiplier - origin) / nullif(width, 0)) * width + origin) / nullif(multiplier, 0);
 COMMENT ON FUNCTION apm.histogram_bucket(float8, float8, float8, float8) IS 'Lower bound of the histogram bucket of a value, in the unit of v; width and origin are in the unit of v times multiplier. Example: SELECT apm.histogram_bucket(duration_ms, 100), count(*) FROM apm.transactions GROUP BY 1';
 
 -- --- throughput ------------------------------------------------------------
 
 CREATE FUNCTION apm.eps(n float8, window_length interval) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 150
   RETURN n / nullif(greatest(extract(epoch FROM window_length), 0), 0)::float8;
 COMMENT ON FUNCTION apm.eps(float8, interval) IS 'Rate per second: n events in a window of this length; NULL unless the window is longer than 0. Example: SELECT apm.eps(count(*), interval ''1 hour'') FROM apm.transactions WHERE end_time > now() - interval ''1 hour''';
 
 CREATE FUNCTION apm.epm(n float8, window_length interval) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 200
   RETURN 60 * apm.eps(n, window_length);
 COMMENT ON FUNCTION apm.epm(float8, interval) IS 'Rate per minute: n events in a window of this length; NULL unless the window is longer than 0. Example: SELECT apm.epm(count(*), interval ''1 hour'') FROM apm.transactions WHERE end_time > now() - interval ''1 hour''';
 
 CREATE FUNCTION apm.floored_epm(n float8, window_length interval) RETURNS float8
-  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 300
   RETURN CASE WHEN n > 0 THEN 10 ^ floor(log(apm.epm(n, window_length))) END;
 COMMENT ON FUNCTION apm.floored_epm(float8, interval) IS 'Rate per minute rounded down to a power of ten; NULL without events. Example: SELECT apm.floored_epm(4200, interval ''1 hour'')';
 
@@ -139,11 +133,11 @@ COMMENT ON TABLE apm.thresholds IS 'Satisfaction thresholds in milliseconds for 
 SELECT pg_catalog.pg_extension_config_dump('apm.thresholds', '');
 
 CREATE FUNCTION apm.threshold_ms(project_id integer, transaction_name text) RETURNS float8
-  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION apm.threshold_ms(integer, text) IS 'Satisfaction threshold in milliseconds in force for a transaction, from apm.thresholds, else 300. Example: SELECT apm.threshold_ms(1, ''GET /report/42'')';
 
 CREATE FUNCTION apm.threshold_value(project_id integer, transaction_name text, duration_ms float8, measurements jsonb) RETURNS float8
-  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 15;
 COMMENT ON FUNCTION apm.threshold_value(integer, text, float8, jsonb) IS 'What the threshold in force is compared with, in milliseconds: the duration, or lcp where apm.thresholds says so. Example: SELECT apm.apdex(apm.threshold_value(project_id, name, duration_ms, measurements), apm.threshold_ms(project_id, name)) FROM apm.transactions';
 
 -- --- failures --------------------------------------------------------------
@@ -157,7 +151,7 @@ COMMENT ON TABLE apm.failure_rules IS 'Which statuses count as failures, by proj
 SELECT pg_catalog.pg_extension_config_dump('apm.failure_rules', '');
 
 CREATE FUNCTION apm.is_failure(project_id integer, status apm.span_status) RETURNS boolean
-  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 15;
 COMMENT ON FUNCTION apm.is_failure(integer, apm.span_status) IS 'Whether a status counts as a failure in a project, by apm.failure_rules; false without a status. Example: SELECT name, apm.share(apm.is_failure(project_id, status)) FROM apm.transactions GROUP BY name';
 
 -- --- assertions ------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 #include "metrics/weight.h"
+#include "sketch/glue.h"
 
 /* The sums of a state. */
 enum
@@ -200,6 +201,34 @@ Datum
 normal_two_sided(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FLOAT8(erfc(fabs(PG_GETARG_FLOAT8(0)) / M_SQRT2));
+}
+
+/*
+ * _apm.percentile_error(sketch, p): standard error of a percentile, which is
+ * the distance in values of one standard error in ranks, on both sides.
+ */
+PG_FUNCTION_INFO_V1(percentile_error);
+Datum
+percentile_error(PG_FUNCTION_ARGS)
+{
+	double		p = PG_GETARG_FLOAT8(1);
+	double		fractions[2];
+	double		values[2];
+	double		error;
+	SketchView	view;
+
+	if (!(p >= 0 && p <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("p must be between 0 and 1, not %g", p)));
+	sketch_view_datum(&view, PG_GETARG_DATUM(0), false);
+	error = sqrt(p * (1 - p) / view.n);
+	fractions[0] = Max(p - error, 0);
+	fractions[1] = Min(p + error, 1);
+	if (!(fractions[1] > fractions[0]))
+		PG_RETURN_NULL();
+	sketch_ok(sketch_quantiles(&view, fractions, 2, values));
+	PG_RETURN_FLOAT8((values[1] - values[0]) * error / (fractions[1] - fractions[0]));
 }
 
 /* _apm.check_significance(significance): true, or an error that names it. */

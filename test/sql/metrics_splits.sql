@@ -120,12 +120,14 @@ EXPLAIN (COSTS off)
   SELECT DISTINCT ON (shape, k, part) shape, k, part, :windows FROM metrics_splits.dealt WHERE shape = 5 WINDOW w AS (PARTITION BY shape, k, part);
 CREATE TABLE metrics_splits.parts_5 AS
   SELECT DISTINCT ON (shape, k, part) shape, k, part, :windows FROM metrics_splits.dealt WHERE shape = 5 WINDOW w AS (PARTITION BY shape, k, part);
+SET enable_sort = off;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 2;
 EXPLAIN (COSTS off) SELECT 6 AS shape, k, -1 AS part, :states FROM metrics_splits.dealt WHERE shape = 6 GROUP BY k;
 CREATE TABLE metrics_splits.parts_6 AS SELECT 6 AS shape, k, -1 AS part, :states FROM metrics_splits.dealt WHERE shape = 6 GROUP BY k;
+RESET enable_sort;
 RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
