@@ -217,6 +217,31 @@ hll_work_copy(const HllWork *work)
 	return memcpy(palloc(size), work, size);
 }
 
+/* As many slots are taken as are counted: looking for a free one ends. */
+static bool
+table_is_sound(const HllWork *work)
+{
+	uint32		taken = 0;
+	uint32		i;
+
+	for (i = 0; i < slot_count(work); i++)
+		taken += work->slots[i] != 0;
+	return taken == work->count && work->count <= HLL_EXACT;
+}
+
+static bool
+registers_are_sound(const HllWork *work)
+{
+	const uint8 *regs = registers_const(work, false);
+	size_t		n = (work->marked ? 2 : 1) * (size_t) HLL_REGISTERS;
+	uint8		highest = 0;
+	size_t		i;
+
+	for (i = 0; i < n; i++)
+		highest = Max(highest, regs[i]);
+	return highest <= HLL_MAX_RANK;
+}
+
 bool
 hll_is_work(const void *block, size_t size)
 {
@@ -224,12 +249,12 @@ hll_is_work(const void *block, size_t size)
 
 	if (size < sizeof(HllWork) || work->version != HLL_VERSION || work->marked > 1)
 		return false;
-	if (work->form == HLL_WORK_SET ?
-		work->capacity <= HLL_HEAD_SLOTS || (work->capacity & (work->capacity - 1)) != 0 ||
-		work->count >= slot_count(work) :
-		work->form != HLL_WORK_DENSE || work->capacity != 0)
-		return false;
-	return size == hll_work_size(work);
+	if (work->form == HLL_WORK_SET)
+		return work->capacity > HLL_HEAD_SLOTS && (work->capacity & (work->capacity - 1)) == 0 &&
+			work->count < slot_count(work) && size == hll_work_size(work) &&
+			table_is_sound(work);
+	return work->form == HLL_WORK_DENSE && work->capacity == 0 &&
+		size == hll_work_size(work) && registers_are_sound(work);
 }
 
 /* The slot of a key: its own, or the free one where it belongs. */

@@ -60,6 +60,8 @@ INSERT INTO bad VALUES
   ('registers cut off', '\x01020000ffff'), ('rank too high', ('\x01020000' || repeat('ff', 12288))::metrics_bytes),
   ('working set, no slot', '\x010300000100000000000000'), ('working set, too full', '\x01030000080000000400000001000000000000000200000000000000030000000000000004'),
   ('working set, odd size', '\x01030000010000000300000000000000000000000000000000000000000000000000000000'), ('working set, mark', '\x010302000000000000000000'),
+  ('working set, no free slot', ('\x010300000100000008000000' || repeat('0000000000000002', 6))::metrics_bytes),
+  ('working registers, too high', ('\x010400000000000000000000' || repeat('ff', 16384))::metrics_bytes),
   ('working registers, cut off', '\x010400000000000000000000ff');
 CREATE TEMP VIEW takes AS
   SELECT p.oid::regprocedure AS function, format('%s(%s)', p.oid::regproc, string_agg(CASE WHEN t = 'apm.hll'::regtype AND place = first THEN '(SELECT bytes FROM bad WHERE what = %1$L)::apm.hll'
