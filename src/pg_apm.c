@@ -24,6 +24,7 @@ bool		apm_auto_create_projects = true;
 int			apm_seen_horizon_minutes = 24 * 60;
 int			apm_max_partitions = 4000;
 bool		apm_correct_clock_drift = true;
+bool		apm_derive_measurements = true;
 bool		apm_normalize_names = true;
 int			apm_max_past_seconds = 0;
 int			apm_max_future_seconds = 0;
@@ -140,6 +141,11 @@ _PG_init(void)
 							 "Corrects times of senders whose clock is off by 55 minutes or more.",
 							 "The difference of arrival and the sender's time of sending is added to every time.",
 							 &apm_correct_clock_drift, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_apm.derive_measurements",
+							 "Stores what is computed of measurements beside them.",
+							 "Performance scores, rates of slow and frozen frames, the share of time stalled.",
+							 &apm_derive_measurements, true,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pg_apm.keep_raw_items",
 							 "Keeps items that are not decoded in apm.raw_items.",

@@ -19,6 +19,7 @@ extern bool apm_auto_create_projects;
 extern int	apm_seen_horizon_minutes;
 extern int	apm_max_partitions;
 extern bool apm_correct_clock_drift;
+extern bool apm_derive_measurements;
 extern bool apm_normalize_names;
 extern int	apm_max_past_seconds;
 extern int	apm_max_future_seconds;

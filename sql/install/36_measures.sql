@@ -190,7 +190,7 @@ COMMENT ON FUNCTION apm.vital_score(text, float8, text) IS 'Score of one web vit
 
 CREATE FUNCTION apm.performance_score(measurements jsonb, browser text DEFAULT NULL) RETURNS float8
   AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50;
-COMMENT ON FUNCTION apm.performance_score(jsonb, text) IS 'Performance score of one event, a ratio from 0 to 1: mean of the scores of its web vitals by weight; NULL if it has none. Example: SELECT apm.performance_score(measurements, contexts->''browser''->>''name'') FROM apm.transactions';
+COMMENT ON FUNCTION apm.performance_score(jsonb, text) IS 'Performance score of one event, a ratio from 0 to 1: mean of the scores of its web vitals by weight, or the score that was stored with them; NULL if it has none. Example: SELECT apm.performance_score(measurements, contexts->''browser''->>''name'') FROM apm.transactions';
 
 CREATE FUNCTION apm.performance_scores(measurements jsonb, browser text DEFAULT NULL,
     OUT vital text, OUT weight float8, OUT ratio float8, OUT score float8) RETURNS SETOF record

@@ -108,8 +108,8 @@ BEGIN ATOMIC
   SELECT v.vital, count(m.val), apm.p75(m.val), apm.web_vital_rating(v.vital, apm.p75(m.val)),
          apm.count_web_vitals(m.val, v.vital, 'good'), apm.count_web_vitals(m.val, v.vital, 'meh'),
          apm.count_web_vitals(m.val, v.vital, 'poor'),
-         avg(apm.vital_score(v.vital, m.val, t.contexts -> 'browser' ->> 'name'))
-    FROM apm.transactions t
+         avg(coalesce(apm.measurement(t.measurements, 'score.ratio.' || v.vital), apm.vital_score(v.vital, m.val, t.browser)))
+    FROM _apm.vital_rows t
          CROSS JOIN (VALUES (1, 'lcp'), (2, 'inp'), (3, 'cls'), (4, 'fcp'), (5, 'ttfb'), (6, 'fid'), (7, 'fp')) v (place, vital)
          CROSS JOIN LATERAL (SELECT apm.measurement(t.measurements, v.vital)) m (val)
    WHERE m.val IS NOT NULL
@@ -123,7 +123,7 @@ BEGIN ATOMIC
    GROUP BY v.place, v.vital
    ORDER BY v.place;
 END;
-COMMENT ON FUNCTION apm.web_vitals(timestamptz, timestamptz, integer, text, text, text) IS 'One row a web vital for the transactions that ended in [since, until): number of values, 75th percentile (milliseconds; cls has no unit) and its rating, counts of good, meh and poor ones, mean score from 0 to 1. Example: SELECT * FROM apm.web_vitals(now() - interval ''7 days'')';
+COMMENT ON FUNCTION apm.web_vitals(timestamptz, timestamptz, integer, text, text, text) IS 'One row a web vital for the pages that ended in [since, until), vitals whose page is not known included: number of values, 75th percentile (milliseconds; cls has no unit) and its rating, counts of good, meh and poor ones, mean score from 0 to 1. Example: SELECT * FROM apm.web_vitals(now() - interval ''7 days'')';
 
 CREATE FUNCTION apm.pages(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
@@ -135,9 +135,9 @@ BEGIN ATOMIC
   WITH weights (vital, weight) AS (VALUES ('lcp', 0.30::float8), ('fcp', 0.15), ('cls', 0.15), ('ttfb', 0.10), ('inp', 0.30)),
        page AS (
          SELECT t.project_id, t.name, w.vital, w.weight, count(s.ratio) AS n, sum(s.ratio) AS total
-           FROM apm.transactions t CROSS JOIN weights w
-                CROSS JOIN LATERAL (SELECT apm.vital_score(w.vital, apm.measurement(t.measurements, w.vital),
-                                                           t.contexts -> 'browser' ->> 'name')) s (ratio)
+           FROM _apm.vital_rows t CROSS JOIN weights w
+                CROSS JOIN LATERAL (SELECT coalesce(apm.measurement(t.measurements, 'score.ratio.' || w.vital),
+                                                    apm.vital_score(w.vital, apm.measurement(t.measurements, w.vital), t.browser))) s (ratio)
           WHERE s.ratio IS NOT NULL
             AND _apm.check_window(pages.since, pages.until)
             AND (pages.since IS NULL OR t.end_time >= pages.since)

@@ -17,7 +17,7 @@ GRANT apm_writer TO apm_admin;
 
 GRANT USAGE ON SCHEMA apm, _apm TO apm_reader, apm_writer, apm_admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA apm TO apm_reader;
-GRANT SELECT ON _apm.span_batches, _apm.outcome_log TO apm_reader;
+GRANT SELECT ON _apm.span_batches, _apm.outcome_log, _apm.page_vitals, _apm.vital_rows TO apm_reader;
 
 -- Everything that writes: nobody by default.
 DO $$

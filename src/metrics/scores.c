@@ -102,6 +102,34 @@ web_vital_score(PG_FUNCTION_ARGS)
 											 vital_is_mobile(text_arg(fcinfo, 2))));
 }
 
+/*
+ * The parts of a score that was computed when the measurements were stored,
+ * when more was known of the browser than a row may hold.
+ */
+static bool
+stored_score(Jsonb *measurements, PerformanceScore *score)
+{
+	bool		found = false;
+	int			i;
+
+	for (i = 0; i < VITAL_COUNT; i++)
+	{
+		char		name[32];
+
+		score->weight[i] = 0;
+		snprintf(name, sizeof(name), "score.weight.%s", vital_names[i]);
+		measurement_value(measurements, name, strlen(name), &score->weight[i]);
+		snprintf(name, sizeof(name), "score.ratio.%s", vital_names[i]);
+		if (score->weight[i] == 0)
+			continue;
+		if (!measurement_value(measurements, name, strlen(name), &score->ratio[i]))
+			return false;
+		found = true;
+	}
+	return found && measurement_value(measurements, "score.total", strlen("score.total"),
+									  &score->total);
+}
+
 static bool
 score_arguments(FunctionCallInfo fcinfo, PerformanceScore *score)
 {
@@ -116,7 +144,8 @@ score_arguments(FunctionCallInfo fcinfo, PerformanceScore *score)
 		if (!measurement_value(measurements, vital_names[i], strlen(vital_names[i]),
 							   &values[i]))
 			values[i] = NAN;
-	return vital_performance(values, text_arg(fcinfo, 1), score);
+	return stored_score(measurements, score) ||
+		vital_performance(values, text_arg(fcinfo, 1), score);
 }
 
 /* apm.performance_score(measurements, browser): browser may be NULL. */

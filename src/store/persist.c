@@ -25,6 +25,7 @@
 #include "store/enrich.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "store/vitals.h"
 #include "types/rows.h"
 #include "types/selftime.h"
 #include "types/types.h"
@@ -246,6 +247,7 @@ persist_segments(StoreBatch *batch)
 				store_note(body, APM_OUTCOME_REPAIRED, batch->items[s->item].ordinal,
 						   "transaction", "cut", "A text longer than its limit was cut.", 1);
 			s->segment.transaction_name = s->transaction.name;
+			vitals_measure(s);
 			transactions[ntransactions++] =
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
 												   body->received_at));
@@ -285,6 +287,7 @@ persist_errors(StoreBatch *batch)
 void
 persist_rows(StoreBatch *batch)
 {
+	vitals_persist(batch);
 	persist_segments(batch);
 	persist_errors(batch);
 	persist_health(batch);

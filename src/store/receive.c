@@ -154,6 +154,8 @@ sink_segment(void *arg, const ApmSegment *segment)
 		s->transaction = *segment->transaction;
 	s->refused = false;
 	s->duplicate = false;
+	s->late_vitals.data = NULL;
+	s->late_vitals.len = 0;
 }
 
 static void

@@ -72,6 +72,7 @@ typedef struct StoreSegment
 	ApmTransaction transaction; /* copy, when segment.transaction is set */
 	bool		refused;		/* no partition may be made for it */
 	bool		duplicate;
+	ApmStr		late_vitals;	/* JSON of web vitals that came apart; data == NULL: none */
 } StoreSegment;
 
 typedef struct StoreError

@@ -78,6 +78,7 @@ stored AS (SELECT category, reason, sum(quantity) AS quantity FROM apm.outcomes 
 SELECT * FROM sent FULL JOIN stored USING (category, reason) WHERE sent.quantity IS DISTINCT FROM stored.quantity;
 
 DELETE FROM apm.transactions WHERE project_id BETWEEN 4211 AND 4213;
+DELETE FROM _apm.page_vitals WHERE project_id BETWEEN 4211 AND 4213;
 DELETE FROM apm.errors WHERE project_id BETWEEN 4211 AND 4213;
 DELETE FROM _apm.span_batches WHERE project_id BETWEEN 4211 AND 4213;
 DELETE FROM apm.sessions WHERE project_id BETWEEN 4211 AND 4213;

@@ -64,6 +64,7 @@ SELECT (SELECT count(*) - count(DISTINCT id) FROM transaction_found) AS repeated
          WHERE p ->> 'reason' = 'duplicate' AND p ->> 'type' = 'transaction') AS said;
 
 DELETE FROM apm.transactions WHERE project_id = 4301;
+DELETE FROM _apm.page_vitals WHERE project_id = 4301;
 DELETE FROM apm.errors WHERE project_id = 4301;
 DELETE FROM _apm.span_batches WHERE project_id = 4301;
 DELETE FROM _apm.outcome_log WHERE project_id = 4301;
