@@ -132,7 +132,7 @@ extern ApmStr buf_str(const DecodeBuf *buf);
 extern void buf_append_inner(DecodeBuf *buf, ApmStr object);
 extern void buf_append_member(DecodeBuf *buf, const char *key, ApmStr value);
 extern bool json_is_empty(ApmStr container);
-extern bool value_tags(JsonReader *r, ApmStr *tags, int32 *http_status);
+extern bool value_tags(JsonReader *r, ApmStr *tags, int32 *http_status, int64 *dropped);
 extern bool value_measurements(JsonReader *r, ApmStr *measurements, int64 *dropped);
 extern bool value_fingerprint(JsonReader *r, ApmStr *fingerprint);
 
@@ -287,6 +287,7 @@ typedef struct EventPayload
 	TraceContext trace;
 	ApmStr		tags;
 	int32		tag_http_status;
+	int64		dropped_tags;	/* beyond what a list may hold */
 	ApmStr		measurements;
 	int64		bad_measurements;
 	ApmStr		fingerprint;

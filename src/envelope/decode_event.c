@@ -94,7 +94,7 @@ read_column(JsonReader *r, const JsonString *key, EventPayload *e, bool *known)
 	if (KEY_IS(key, "environment"))
 		return value_text(r, &e->environment);
 	if (KEY_IS(key, "tags"))
-		return value_tags(r, &e->tags, &e->tag_http_status);
+		return value_tags(r, &e->tags, &e->tag_http_status, &e->dropped_tags);
 	if (KEY_IS(key, "type"))
 		return value_string(r, &e->type);
 	if (KEY_IS(key, "level"))
@@ -452,6 +452,10 @@ event_decode(Decoder *d, bool is_transaction)
 		is_transaction = true;
 	if (is_transaction ? !finish_transaction(d, &e) : !finish_error(d, &e))
 		return false;
+	if (e.dropped_tags > 0)
+		decode_problem(d, APM_OUTCOME_DROPPED, "too_many_tags",
+					   "payload has more than 100,000 tags in a list",
+					   decode_offset(d, d->item.payload), e.dropped_tags);
 	decode_repairs(d, &r);
 	return true;
 }

@@ -209,7 +209,7 @@ tag_pair(JsonReader *r, TagPair *pair, int32 *http_status)
 	return r->error == JSON_OK;
 }
 
-/* A list of more tags than this is cut: nobody tags that much. */
+/* What a list holds beyond this many tags is left out: nobody tags that much. */
 #define MAX_TAG_PAIRS	100000
 
 /*
@@ -217,7 +217,7 @@ tag_pair(JsonReader *r, TagPair *pair, int32 *http_status)
  * object the last does: so the pairs are written backwards.
  */
 static bool
-tags_list(JsonReader *r, DecodeBuf *buf, int32 *http_status)
+tags_list(JsonReader *r, DecodeBuf *buf, int32 *http_status, int64 *dropped)
 {
 	TagPair    *pairs = NULL;
 	int			n = 0;
@@ -235,8 +235,12 @@ tags_list(JsonReader *r, DecodeBuf *buf, int32 *http_status)
 		}
 		if (!tag_pair(r, &pairs[n], http_status))
 			return false;
-		if (pairs[n].key.data != NULL && n < MAX_TAG_PAIRS)
+		if (pairs[n].key.data == NULL)
+			continue;
+		if (n < MAX_TAG_PAIRS)
 			n++;
+		else
+			(*dropped)++;
 	}
 	while (n-- > 0)
 	{
@@ -256,7 +260,7 @@ tags_list(JsonReader *r, DecodeBuf *buf, int32 *http_status)
  * handed back as it stands.
  */
 bool
-value_tags(JsonReader *r, ApmStr *tags, int32 *http_status)
+value_tags(JsonReader *r, ApmStr *tags, int32 *http_status, int64 *dropped)
 {
 	DecodeBuf	buf = {0};
 	JsonKind	kind = json_reader_peek(r);
@@ -265,11 +269,12 @@ value_tags(JsonReader *r, ApmStr *tags, int32 *http_status)
 
 	*tags = str_null();
 	*http_status = 0;
+	*dropped = 0;
 	if (kind != JSON_KIND_OBJECT && kind != JSON_KIND_ARRAY)
 		return json_reader_skip(r);
 	buf_append_char(&buf, '{');
 	if (kind == JSON_KIND_OBJECT ? !tags_object(r, &buf, &as_sent, http_status) :
-		!tags_list(r, &buf, http_status))
+		!tags_list(r, &buf, http_status, dropped))
 		return false;
 	if (kind == JSON_KIND_OBJECT && as_sent)
 	{

@@ -68,26 +68,37 @@ refuse_partition(StoreBatch *batch, int item, const char *type)
 			   "No further daily partition may be made, see pg_apm.max_partitions.", 1);
 }
 
-/* Makes missing partitions; what may not have one is refused. */
-void
-persist_check_partitions(StoreBatch *batch)
+/* Makes missing partitions of one table for segments. */
+static void
+check_segment_partitions(StoreBatch *batch, StoreTable table)
 {
 	int			i;
 
 	for (i = 0; i < batch->nsegments; i++)
 	{
 		StoreSegment *s = &batch->segments[i];
-		TimestampTz end;
 
-		if (s->segment.nspans == 0)
-			continue;
-		end = types_timestamp(store_segment_end_us(s));
-		if (partition_ensure(STORE_SPAN_BATCHES, end) &&
-			(s->segment.transaction == NULL || partition_ensure(STORE_TRANSACTIONS, end)))
+		if (s->segment.nspans == 0 || s->refused ||
+			(table == STORE_TRANSACTIONS && s->segment.transaction == NULL) ||
+			partition_ensure(table, types_timestamp(store_segment_end_us(s))))
 			continue;
 		s->refused = true;
 		refuse_partition(batch, s->item, s->segment.has_event_id ? "transaction" : "span");
 	}
+}
+
+/*
+ * Makes missing partitions; what may not have one is refused.  Making one
+ * locks its table for others who would make one: so table by table, that two
+ * batches cannot deadlock.
+ */
+void
+persist_check_partitions(StoreBatch *batch)
+{
+	int			i;
+
+	check_segment_partitions(batch, STORE_SPAN_BATCHES);
+	check_segment_partitions(batch, STORE_TRANSACTIONS);
 	for (i = 0; i < batch->nerrors; i++)
 	{
 		StoreError *e = &batch->errors[i];
@@ -333,7 +344,7 @@ persist_add_outcome(OutcomeList *list, int32 project_id, const char *category,
  * nobody knows share one, so that senders cannot invent categories.
  */
 const char *
-persist_category(const char *type, ApmOutcome outcome)
+persist_category(const char *type, ApmOutcome outcome, const char *reason)
 {
 	static const char *const map[][2] = {
 		{"transaction", "transaction"}, {"span", "span"}, {"event", "error"},
@@ -350,8 +361,8 @@ persist_category(const char *type, ApmOutcome outcome)
 	};
 	int			i;
 
-	/* What is left out of a transaction is a span. */
-	if (outcome == APM_OUTCOME_DROPPED && strcmp(type, "transaction") == 0)
+	/* A span that is left out of a transaction, or of one that came as an event. */
+	if (outcome == APM_OUTCOME_DROPPED && strncmp(reason, "span_", 5) == 0)
 		return "span";
 	for (i = 0; i < lengthof(map); i++)
 		if (strcmp(type, map[i][0]) == 0)
@@ -405,7 +416,7 @@ add_bytes(OutcomeList *list, int32 project_id, const StoreProblem *p)
 {
 	if (p->bytes > 0)
 		persist_add_outcome(list, project_id,
-							psprintf("%s_bytes", persist_category(p->type, p->outcome)),
+							psprintf("%s_bytes", persist_category(p->type, p->outcome, p->reason)),
 							outcome_names[p->outcome], p->reason, p->bytes);
 }
 
@@ -429,7 +440,7 @@ add_body(OutcomeList *list, const StoreBody *body)
 	{
 		const StoreProblem *p = &body->problems[i];
 
-		persist_add_outcome(list, body->project_id, persist_category(p->type, p->outcome),
+		persist_add_outcome(list, body->project_id, persist_category(p->type, p->outcome, p->reason),
 							outcome_names[p->outcome], p->reason, p->quantity);
 		add_bytes(list, body->project_id, p);
 	}

@@ -5,11 +5,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -310,7 +312,7 @@ typedef struct CheckInOrder
 	int			sequence;
 } CheckInOrder;
 
-/* Monitors are locked in one order, that two batches cannot deadlock. */
+/* Order of storing: by monitor, of one monitor as they came. */
 static int
 check_in_cmp(const void *a, const void *b)
 {
@@ -326,6 +328,42 @@ check_in_cmp(const void *a, const void *b)
 	if (c == 0 && s.len != t.len)
 		c = s.len < t.len ? -1 : 1;
 	return c != 0 ? c : x->sequence - y->sequence;
+}
+
+/*
+ * A check-in id may come under several monitors, and "the latest in progress"
+ * names no id at all: rows would be locked in any order.  So a batch first
+ * takes a lock for each id and each monitor of its check-ins, in one order.
+ * They share a few numbers, that a batch may not fill the lock table.
+ */
+#define CHECK_IN_LOCK_CLASS	0x41504d43
+#define CHECK_IN_LOCKS		256
+
+static int
+lock_number(int32 project_id, const void *name, size_t len)
+{
+	return hash_combine(hash_bytes_uint32((uint32) project_id),
+						hash_bytes((const unsigned char *) name, (int) len)) % CHECK_IN_LOCKS;
+}
+
+static void
+lock_check_ins(const CheckInOrder *order, int n)
+{
+	bool		wanted[CHECK_IN_LOCKS] = {false};
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		const ApmCheckIn *c = &order[i].entry->check_in;
+
+		wanted[lock_number(order[i].project_id, c->monitor.data, c->monitor.len)] = true;
+		if (c->has_check_in_id)
+			wanted[lock_number(order[i].project_id, c->check_in_id, UUID_LEN)] = true;
+	}
+	for (i = 0; i < CHECK_IN_LOCKS; i++)
+		if (wanted[i])
+			DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(CHECK_IN_LOCK_CLASS),
+								Int32GetDatum(i));
 }
 
 static void
@@ -396,6 +434,7 @@ persist_check_ins(StoreBatch *batch)
 		n++;
 	}
 	qsort(order, n, sizeof(CheckInOrder), check_in_cmp);
+	lock_check_ins(order, n);
 	for (i = 0; i < n; i++)
 		persist_check_in(batch, order[i].entry);
 }
@@ -532,7 +571,7 @@ persist_health_outcomes(StoreBatch *batch, OutcomeList *list)
 	{
 		const StoreRaw *entry = &batch->raws[i];
 		const char *category = persist_category(pnstrdup(entry->raw.type.data, entry->raw.type.len),
-												APM_OUTCOME_SKIPPED);
+												APM_OUTCOME_SKIPPED, "not_stored");
 		int32		project_id = persist_item_body(batch, entry->item)->project_id;
 
 		if (!batch->items[entry->item].stored)

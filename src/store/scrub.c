@@ -359,20 +359,36 @@ scrub_session(Scrubber *s, const ScrubRules *rules, ApmSession *session)
 	return 1;
 }
 
-/* A payload that is JSON; what else is kept stays as it came. */
+/* What is said of its schedule: who owns it may be an address. */
+static int64
+scrub_check_in(const ScrubRules *rules, ApmCheckIn *check_in)
+{
+	ApmStr		config = check_in->config;
+	int64		found = scrub_json(rules, &config);
+
+	if (found > 0 && config.data != NULL)
+		check_in->config = config;
+	return found;
+}
+
+/* The header, and a payload that is JSON; what else is kept stays as it came. */
 static int64
 scrub_raw(const ScrubRules *rules, StoreRaw *raw)
 {
+	ApmStr		header = raw->raw.header;
 	ApmStr		payload = raw->kept;
-	int64		found;
+	int64		found = scrub_json(rules, &header);
+	int64		in_payload;
 
+	if (found > 0 && header.data != NULL)
+		raw->raw.header = header;
 	if (payload.len == 0 || (payload.data[0] != '{' && payload.data[0] != '['))
-		return 0;
-	found = scrub_json(rules, &payload);
+		return found;
+	in_payload = scrub_json(rules, &payload);
 	if (payload.data == NULL)
-		return 0;
+		return found;
 	raw->kept = payload;
-	return found;
+	return found + in_payload;
 }
 
 static int64
@@ -482,6 +498,14 @@ scrub_batch(StoreBatch *batch)
 		if (!batch->items[e->item].duplicate)
 			note_scrubbed(batch, e->item, "session",
 						  scrub_session(&s, item_rules(&s, batch, e->item), &e->session));
+	}
+	for (i = 0; i < batch->ncheck_ins; i++)
+	{
+		StoreCheckIn *e = &batch->check_ins[i];
+
+		if (!batch->items[e->item].duplicate)
+			note_scrubbed(batch, e->item, "check_in",
+						  scrub_check_in(item_rules(&s, batch, e->item), &e->check_in));
 	}
 	for (i = 0; i < batch->nraws; i++)
 	{

@@ -181,7 +181,7 @@ extern void persist_outcomes(StoreBatch *batch);
 extern StoreBody *persist_item_body(StoreBatch *batch, int item);
 extern void persist_add_outcome(OutcomeList *list, int32 project_id, const char *category,
 								const char *outcome, const char *reason, int64 quantity);
-extern const char *persist_category(const char *type, ApmOutcome outcome);
+extern const char *persist_category(const char *type, ApmOutcome outcome, const char *reason);
 
 /* persist_health.c: sessions, check-ins, raw items, and what of them counts */
 extern void persist_health(StoreBatch *batch);

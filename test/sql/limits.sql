@@ -64,6 +64,10 @@ SELECT * FROM pg_temp.said(convert_to('{}' || (SELECT string_agg(E'\n{"type":"sp
 SELECT * FROM pg_temp.said(convert_to('{}' || (SELECT string_agg(format(E'\n{"type":"session"}\n{"sid":"%s","started":1767571200,"attrs":{"release":"r"}}', md5(g::text)), '') FROM generate_series(1, 102) g), 'UTF8'));
 SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"sessions"}\n{"aggregates":[' || (SELECT string_agg('{"started":1767571200,"exited":1}', ',') FROM generate_series(1, 101)) || ']}', 'UTF8'));
 SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"sessions"}\n{"aggregates":[' || (SELECT string_agg('{"started":1767571200,"exited":1}', ',') FROM generate_series(1, 101)) || '],"attrs":{"release":"r"}}', 'UTF8'));
+-- a list of tags
+SELECT * FROM pg_temp.said(pg_temp.tx('a9', more => '"tags":[' || repeat('["a","b"],', 100002) || '["c","d"]],'));
+SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"event"}\n{"timestamp":1767571200,"tags":[' || repeat('["a","b"],', 99999) || '["c","d"]]}', 'UTF8'));
+SELECT tags FROM apm.transactions WHERE project_id = 4241 AND span_id = '00000000000000a9' UNION ALL SELECT tags FROM apm.errors WHERE project_id = 4241 AND tags ? 'c';
 SET pg_apm.max_envelope_size = 300;
 SELECT * FROM pg_temp.said(pg_temp.tx('a8', repeat('n', 300)));
 SELECT apm.envelope_header(pg_temp.tx('a8', repeat('n', 300))), (SELECT count(*) FROM apm.envelope_items(pg_temp.tx('a8', repeat('n', 300))));

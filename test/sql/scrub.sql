@@ -68,6 +68,16 @@ RESET pg_apm.keep_raw_items;
 SELECT user_key ~ '^[0-9a-f]{16}$' AS hashed FROM apm.sessions WHERE project_id = 4312;
 SELECT type, convert_from(payload, 'UTF8') AS payload FROM apm.raw_items WHERE project_id = 4312 ORDER BY ordinal;
 
+-- what check-ins say of their schedule; headers of items that are kept
+SELECT accepted, jsonb_path_query_array(problems, '$[*].reason') AS reasons
+  FROM apm.ingest(convert_to(E'{}\n{"type":"check_in"}\n' ||
+    '{"monitor_slug":"nightly","status":"ok","monitor_config":{"schedule":{"type":"crontab","value":"0 3 * * *"},"checkin_margin":5,"owner":"card 4111111111111111","api_key":"k"}}', 'UTF8'), 4311);
+SELECT schedule, margin_minutes, config FROM apm.monitors WHERE project_id = 4311;
+SET pg_apm.keep_raw_items = on;
+SELECT accepted, problems -> 0 ->> 'type' AS type, problems -> 0 ->> 'reason' AS reason, (problems -> 0 ->> 'quantity')::int AS quantity
+  FROM apm.ingest(convert_to(E'{}\n{"type":"attachment","length":4,"filename":"4111111111111111.txt","session_token":"t"}\nfree\n', 'UTF8'), 4311);
+RESET pg_apm.keep_raw_items;
+SELECT header, convert_from(payload, 'UTF8') AS payload FROM apm.raw_items WHERE project_id = 4311 AND type = 'attachment' AND header ? 'session_token';
 -- off for a project, for all, by setting
 INSERT INTO apm.scrub_rules (project_id, kind, expression, enabled) VALUES (NULL, 'key', '@password', false);
 SELECT apm.scrub_json('{"password": "x", "url": "http://u:p@h/"}'), apm.scrub_text('password=x 4111111111111111'),
@@ -92,6 +102,8 @@ DELETE FROM apm.scrub_rules;
 DELETE FROM apm.transactions WHERE project_id IN (4311, 4312);
 DELETE FROM apm.sessions WHERE project_id IN (4311, 4312);
 DELETE FROM apm.raw_items WHERE project_id IN (4311, 4312);
+DELETE FROM apm.check_ins WHERE project_id IN (4311, 4312);
+DELETE FROM apm.monitors WHERE project_id IN (4311, 4312);
 DELETE FROM apm.errors WHERE project_id IN (4311, 4312);
 DELETE FROM _apm.span_batches WHERE project_id IN (4311, 4312);
 DELETE FROM _apm.outcome_log WHERE project_id IN (4311, 4312);
