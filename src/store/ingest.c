@@ -26,6 +26,31 @@
 
 #define RESULT_COLUMNS 5
 
+/*
+ * The DSN in a body's header may name another project than the request.
+ * Strict refuses the body, as Relay does; lenient stores it for the project
+ * of the request, which is the one that was authenticated.
+ */
+static void
+check_dsn(StoreBatch *batch, StoreBody *body, const StoreMark *mark, bool strict)
+{
+	static const char *const reason = "project_mismatch";
+
+	if (body->dsn_project_id == 0 || body->dsn_project_id == body->project_id)
+		return;
+	if (!strict)
+	{
+		store_note(body, APM_OUTCOME_REPAIRED, 0, "envelope", reason,
+				   "The DSN in the header names another project than the request, which counts.", 1);
+		return;
+	}
+	receive_forget(batch, body, mark);
+	body->refused = true;
+	body->rejected = 1;
+	store_note(body, APM_OUTCOME_REJECTED, 0, "envelope", reason,
+			   "The DSN in the header names another project than the request.", 1);
+}
+
 static void
 batch_decode(StoreBatch *batch, const ApmFormat *format)
 {
@@ -36,9 +61,11 @@ batch_decode(StoreBatch *batch, const ApmFormat *format)
 	for (batch->current = 0; batch->current < batch->nbodies; batch->current++)
 	{
 		StoreBody  *body = &batch->bodies[batch->current];
+		StoreMark	mark = receive_mark(batch);
 		struct varlena *bytes;
 
 		body->sent_us = APM_MICROS_NULL;
+		body->dsn_project_id = 0;
 		if (body->refused)
 			continue;
 		if (body->is_null)
@@ -52,6 +79,7 @@ batch_decode(StoreBatch *batch, const ApmFormat *format)
 		bytes = pg_detoast_datum_packed(body->bytes);
 		body->has_event_id = format->decode(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes),
 											&options, &sink, body->event_id);
+		check_dsn(batch, body, &mark, options.strict);
 	}
 }
 

@@ -135,8 +135,10 @@ static void
 sink_header(void *arg, const ApmEnvelope *envelope)
 {
 	StoreBatch *batch = arg;
+	StoreBody  *body = &batch->bodies[batch->current];
 
-	batch->bodies[batch->current].sent_us = envelope->sent_us;
+	body->sent_us = envelope->sent_us;
+	body->dsn_project_id = envelope->project_id;
 }
 
 static void
@@ -297,4 +299,34 @@ receive_sink(StoreBatch *batch, ApmSink *sink)
 	sink->discard = sink_discard;
 	sink->item = sink_item;
 	sink->problem = sink_problem;
+}
+
+StoreMark
+receive_mark(const StoreBatch *batch)
+{
+	StoreMark	mark;
+
+	mark.nitems = batch->nitems;
+	mark.nsegments = batch->nsegments;
+	mark.nerrors = batch->nerrors;
+	mark.nsessions = batch->nsessions;
+	mark.ncheck_ins = batch->ncheck_ins;
+	mark.ndiscards = batch->ndiscards;
+	mark.nraws = batch->nraws;
+	return mark;
+}
+
+/* Forgets what the body brought, and what was said of it. */
+void
+receive_forget(StoreBatch *batch, StoreBody *body, const StoreMark *mark)
+{
+	batch->nitems = mark->nitems;
+	batch->nsegments = mark->nsegments;
+	batch->nerrors = mark->nerrors;
+	batch->nsessions = mark->nsessions;
+	batch->ncheck_ins = mark->ncheck_ins;
+	batch->ndiscards = mark->ndiscards;
+	batch->nraws = mark->nraws;
+	body->accepted = body->rejected = body->skipped = 0;
+	body->nproblems = 0;
 }

@@ -36,6 +36,7 @@ typedef struct StoreBody
 	int32		project_id;
 	TimestampTz received_at;
 	int64		sent_us;		/* sender's clock, APM_MICROS_NULL: unknown */
+	int32		dsn_project_id; /* of the DSN in its header; 0: none */
 	bool		is_null;
 	bool		refused;		/* nothing of it may be stored */
 	struct varlena *bytes;		/* as given, maybe toasted */
@@ -159,6 +160,24 @@ extern StoreProblem *store_add_problem(StoreBody *body, const ApmProblem *proble
 /* The same, for a problem without position. */
 extern void store_note(StoreBody *body, ApmOutcome outcome, int32 ordinal, const char *type,
 					   const char *reason, const char *detail, int64 quantity);
+
+/*
+ * receive.c: how much the batch holds, to go back there when a body turns out
+ * to be refused as a whole.
+ */
+typedef struct StoreMark
+{
+	int			nitems;
+	int			nsegments;
+	int			nerrors;
+	int			nsessions;
+	int			ncheck_ins;
+	int			ndiscards;
+	int			nraws;
+} StoreMark;
+
+extern StoreMark receive_mark(const StoreBatch *batch);
+extern void receive_forget(StoreBatch *batch, StoreBody *body, const StoreMark *mark);
 
 /* receive.c: the sink of a batch; index of the entry for an item of the current body. */
 extern void receive_sink(StoreBatch *batch, ApmSink *sink);

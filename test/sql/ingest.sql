@@ -89,6 +89,22 @@ SELECT * FROM apm.ingest('x', 4101);
 INSERT INTO apm.projects VALUES (4199, 'x');
 RESET ROLE;
 
+-- a DSN in the header that names another project than the argument
+CREATE FUNCTION pg_temp.with_dsn(body bytea, project int) RETURNS bytea LANGUAGE sql AS $$
+  SELECT convert_to(regexp_replace(convert_from(body, 'UTF8'), '^[{]', format('{"dsn":"https://%s@apm.test/%s",', repeat('a', 32), project)), 'UTF8')
+$$;
+SELECT accepted, rejected, problems FROM apm.ingest(pg_temp.with_dsn(pg_temp.tx('dd000000000000000000000000000001', '00000000000000d1'), 4101), 4101);
+SELECT accepted, rejected, problems FROM apm.ingest(pg_temp.with_dsn(pg_temp.tx('dd000000000000000000000000000002', '00000000000000d2'), 9), 4101);
+SET pg_apm.validation = strict;
+SELECT accepted, rejected FROM apm.ingest(pg_temp.with_dsn(pg_temp.tx('dd000000000000000000000000000003', '00000000000000d3'), 4101), 4101);
+SELECT event_id, accepted, rejected, problems
+  FROM apm.ingest_batch(ARRAY[pg_temp.tx('dd000000000000000000000000000004', '00000000000000d4'),
+                              pg_temp.with_dsn(pg_temp.tx('dd000000000000000000000000000005', '00000000000000d5', 'GET /a', '[null]'), 9),
+                              pg_temp.tx('dd000000000000000000000000000006', '00000000000000d6')],
+                        ARRAY[4101, 4101, 4101], array_fill('2026-01-05 00:00:01+00'::timestamptz, ARRAY[3]));
+RESET pg_apm.validation;
+SELECT event_id, project_id FROM apm.transactions WHERE event_id::text LIKE 'dd%' ORDER BY 1;
+
 DELETE FROM apm.transactions WHERE project_id BETWEEN 4101 AND 4104;
 DELETE FROM _apm.span_batches WHERE project_id BETWEEN 4101 AND 4104;
 DELETE FROM _apm.outcome_log WHERE project_id BETWEEN -1 AND 4104;
