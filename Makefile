@@ -23,7 +23,7 @@ PURE = src/json/reader.c src/json/number.c src/json/text.c src/types/hex.c src/t
 	src/envelope/framing.c src/envelope/decode*.c src/spanset/spanset*.c \
 	src/sketch/sketch*.c src/sketch/hll*.c \
 	src/metrics/grammar.c src/metrics/columns.c src/metrics/vitals.c src/alerts/state.c \
-	src/trace/tree.c src/trace/bar.c src/store/normalize*.c src/store/cron.c src/store/cut.c src/store/measure.c
+	src/trace/tree.c src/trace/bar.c src/store/normalize*.c src/store/cron.c src/store/cut.c src/store/measure.c src/store/infer.c
 # Names such as json_object are exported by the server too: bind ours to ours.
 SHLIB_LINK += -Wl,-Bsymbolic
 EXTRA_CLEAN = test/unit/bin test/fuzz/bin results regression.diffs regression.out output_iso tmp_check tmp_check_iso

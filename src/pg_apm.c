@@ -23,12 +23,17 @@ int			apm_max_json_depth = 128;
 bool		apm_auto_create_projects = true;
 int			apm_seen_horizon_minutes = 24 * 60;
 int			apm_max_partitions = 4000;
-bool		apm_correct_clock_drift = true;
-bool		apm_derive_measurements = true;
-bool		apm_normalize_names = true;
+bool		apm_correct_clock_drift;
+bool		apm_derive_measurements;
+bool		apm_group_spans;
+bool		apm_infer_categories;
+bool		apm_infer_ops;
+bool		apm_infer_statuses;
+bool		apm_name_by_path;
+bool		apm_normalize_names;
 int			apm_max_past_seconds = 0;
 int			apm_max_future_seconds = 0;
-bool		apm_scrub_data = true;
+bool		apm_scrub_data;
 char	   *apm_databases = NULL;
 int			apm_worker_interval_ms = 10000;
 
@@ -91,6 +96,44 @@ static const struct
 	&apm_cut_limits.tag, 200, 0}
 };
 
+/* Steps of apm.ingest that change or add something; each is on and can be switched off. */
+static const struct
+{
+	const char *name;
+	const char *description;
+	const char *detail;
+	bool	   *value;
+}			steps[] =
+{
+	{"pg_apm.correct_clock_drift", "Corrects times of senders whose clock is off by 55 minutes or more.",
+	"The difference of arrival and the sender's time of sending is added to every time.",
+	&apm_correct_clock_drift},
+	{"pg_apm.derive_measurements", "Stores what is computed of measurements beside them.",
+	"Performance scores, rates of slow and frozen frames, the share of time stalled.",
+	&apm_derive_measurements},
+	{"pg_apm.group_spans", "Gives spans a group by their description without its variable parts.",
+	NULL,
+	&apm_group_spans},
+	{"pg_apm.infer_categories", "Gives spans without a category one by their operation.",
+	"Groups depend on the category.",
+	&apm_infer_categories},
+	{"pg_apm.infer_ops", "Gives spans without an operation one by their attributes.",
+	NULL,
+	&apm_infer_ops},
+	{"pg_apm.infer_statuses", "Gives spans and transactions without a status one by their HTTP status.",
+	NULL,
+	&apm_infer_statuses},
+	{"pg_apm.name_by_path", "Gives transactions that are called Pageload, Navigation or like a bare method the path of their request.",
+	"The name as sent stays in the description of the segment span.",
+	&apm_name_by_path},
+	{"pg_apm.normalize_names", "Stars ids in transaction names that are URLs.",
+	"The name as sent stays in the description of the segment span.",
+	&apm_normalize_names},
+	{"pg_apm.scrub_data", "Replaces passwords, tokens, card numbers and the like before anything is stored.",
+	"The table apm.scrub_rules says what, for each project.",
+	&apm_scrub_data}
+};
+
 static const struct config_enum_entry validation_options[] = {
 	{"lenient", APM_VALIDATION_LENIENT, false},
 	{"strict", APM_VALIDATION_STRICT, false},
@@ -123,10 +166,21 @@ define_limits(void)
 								PGC_SUSET, limits[i].unit, NULL, NULL, NULL);
 }
 
+static void
+define_steps(void)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(steps); i++)
+		DefineCustomBoolVariable(steps[i].name, steps[i].description, steps[i].detail,
+								 steps[i].value, true, PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
 void
 _PG_init(void)
 {
 	define_limits();
+	define_steps();
 	DefineCustomBoolVariable("pg_apm.auto_create_projects",
 							 "Creates a project when data for an unknown one arrives.",
 							 "When off, such data is refused and counted in apm.outcomes.",
@@ -137,16 +191,6 @@ _PG_init(void)
 							   "A list of names; \"*\" means all, an empty list none.",
 							   &apm_databases, "*",
 							   PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
-	DefineCustomBoolVariable("pg_apm.correct_clock_drift",
-							 "Corrects times of senders whose clock is off by 55 minutes or more.",
-							 "The difference of arrival and the sender's time of sending is added to every time.",
-							 &apm_correct_clock_drift, true,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("pg_apm.derive_measurements",
-							 "Stores what is computed of measurements beside them.",
-							 "Performance scores, rates of slow and frozen frames, the share of time stalled.",
-							 &apm_derive_measurements, true,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pg_apm.keep_raw_items",
 							 "Keeps items that are not decoded in apm.raw_items.",
 							 "When off, they are counted in apm.outcomes with their bytes.",
@@ -172,16 +216,6 @@ _PG_init(void)
 							"0 turns this off.",
 							&apm_max_past_seconds, 0, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
-	DefineCustomBoolVariable("pg_apm.normalize_names",
-							 "Stars ids in transaction names that are URLs.",
-							 "The name as sent stays in the description of the segment span.",
-							 &apm_normalize_names, true,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("pg_apm.scrub_data",
-							 "Replaces passwords, tokens, card numbers and the like before anything is stored.",
-							 "The table apm.scrub_rules says what, for each project.",
-							 &apm_scrub_data, true,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.seen_horizon",
 							"How long a repeated event or span is recognized.",
 							NULL,

@@ -251,6 +251,8 @@ span_status(ApmStr status, const SpanAttributes *a)
 
 	if (status.len == 0)
 		return APM_STATUS_NULL;
+	if (status.len == 5 && memcmp(status.data, "unset", 5) == 0 && a->status.len == 0)
+		return APM_STATUS_NULL;
 	if (a->status.len > 0)
 		code = hex_status_code(a->status.data, a->status.len);
 	if (code == APM_STATUS_NULL && a->status_message.len > 0)

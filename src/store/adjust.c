@@ -9,6 +9,7 @@
 #include "envelope/envelope.h"
 #include "settings.h"
 #include "store/adjust.h"
+#include "store/infer.h"
 #include "store/normalize.h"
 #include "types/types.h"
 
@@ -136,6 +137,76 @@ adjust_times(StoreBatch *batch)
 	}
 }
 
+/* Only spans of HTTP are searched for a status. */
+static bool
+is_http(ApmStr op)
+{
+	return op.data != NULL && op.len >= 4 && memcmp(op.data, "http", 4) == 0;
+}
+
+/* Sets what can be inferred of a span; false if it stays as it is. */
+static bool
+infer_span(const StoreSegment *s, ApmSpan *span)
+{
+	bool		is_root = s->segment.transaction != NULL && span->span_id == s->transaction.span_id;
+	bool		changed = false;
+
+	if (apm_infer_ops && span->op.data == NULL)
+	{
+		span->op = infer_op(span->attributes, span->is_segment);
+		changed = span->op.data != NULL;
+	}
+	if (apm_infer_statuses && span->status == APM_STATUS_NULL)
+	{
+		if (is_root && s->transaction.http_status != 0)
+			span->status = infer_http_status(s->transaction.http_status);
+		else if (is_http(span->op))
+			span->status = infer_span_status(span->attributes);
+		changed = changed || span->status != APM_STATUS_NULL;
+	}
+	return changed;
+}
+
+static void
+infer_segment(StoreSegment *s)
+{
+	ApmSpan    *copy = NULL;
+	int			i;
+
+	for (i = 0; i < s->segment.nspans; i++)
+	{
+		ApmSpan		span = s->segment.spans[i];
+
+		if ((span.op.data != NULL && span.status != APM_STATUS_NULL) || !infer_span(s, &span))
+			continue;
+		if (copy == NULL)
+		{
+			copy = palloc_extended(sizeof(ApmSpan) * s->segment.nspans, MCXT_ALLOC_HUGE);
+			memcpy(copy, s->segment.spans, sizeof(ApmSpan) * s->segment.nspans);
+			s->segment.spans = copy;
+		}
+		copy[i] = span;
+		if (s->segment.transaction != NULL && span.span_id == s->transaction.span_id)
+		{
+			if (s->transaction.op.data == NULL)
+				s->transaction.op = span.op;
+			if (s->transaction.status == APM_STATUS_NULL)
+				s->transaction.status = span.status;
+		}
+	}
+}
+
+void
+adjust_inferred(StoreBatch *batch)
+{
+	int			i;
+
+	if (!apm_infer_ops && !apm_infer_statuses)
+		return;
+	for (i = 0; i < batch->nsegments; i++)
+		infer_segment(&batch->segments[i]);
+}
+
 static bool
 str_in(ApmStr s, const char *const *list, int n)
 {
@@ -183,7 +254,8 @@ adjust_name(StoreSegment *s)
 	static const char *const url_sources[] = {"url", "sanitized"};
 	ApmTransaction *t = &s->transaction;
 
-	t->name = envelope_better_name(t, root_attributes(s));
+	if (apm_name_by_path)
+		t->name = envelope_better_name(t, root_attributes(s));
 	if (apm_normalize_names)
 	{
 		bool		url;

@@ -15,6 +15,12 @@
 extern void adjust_times(StoreBatch *batch);
 
 /*
+ * Gives spans and transactions without op or status those that the rest of
+ * them says (pg_apm.infer_ops, pg_apm.infer_statuses).
+ */
+extern void adjust_inferred(StoreBatch *batch);
+
+/*
  * Gives a transaction the name it is counted under: better than "GET", and
  * with pg_apm.normalize_names without ids.  The name as sent stays in the
  * description of the segment span.

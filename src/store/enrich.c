@@ -12,6 +12,7 @@
 
 #include "compat.h"
 #include "json/reader.h"
+#include "settings.h"
 #include "store/enrich.h"
 #include "store/normalize.h"
 #include "types/hex.h"
@@ -159,9 +160,9 @@ enrich_spans(ApmSpan *spans, int n)
 
 	for (i = 0; i < n; i++)
 	{
-		if (spans[i].category.data == NULL)
+		if (apm_infer_categories && spans[i].category.data == NULL)
 			spans[i].category = normalize_category(spans[i].op);
-		if (spans[i].span_group.data == NULL && spans[i].description.len > 0 &&
+		if (apm_group_spans && spans[i].span_group.data == NULL && spans[i].description.len > 0 &&
 			spans[i].category.data != NULL)
 			enrich_group(&spans[i]);
 	}

@@ -114,6 +114,7 @@ batch_run(StoreBody *bodies, int nbodies, const ApmFormat *format)
 	persist_check_projects(&batch);
 	batch_decode(&batch, format);
 	adjust_times(&batch);
+	adjust_inferred(&batch);
 	limits_apply(&batch);
 	persist_check_partitions(&batch);
 	identity_claim(&batch);

@@ -52,9 +52,35 @@ SELECT apm.normalize_description('http.client', 'GET https://api.shop.example/x?
        apm.normalize_description('file.read', '/tmp/x.pdf'), apm.normalize_description('function', 'f') IS NULL AS none,
        apm.normalize_description(NULL, 'x') IS NULL AS no_op, apm.normalize_name('/users/1234');
 
+-- each step alone, switched off
+CREATE FUNCTION pg_temp.page(n int) RETURNS TABLE (name text, category text, grouped boolean) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM apm.ingest(convert_to(E'{}\n{"type":"span","content_type":"application/vnd.sentry.items.span.v2+json"}\n' || replace(format(
+    '{"items":[{"trace_id":"%1$s","span_id":"%2$s","name":"Pageload","status":"ok","is_segment":true,"start_timestamp":1767614398,"end_timestamp":1767614399,
+      "attributes":{"sentry.op":{"type":"string","value":"pageload"},"sentry.segment.name.source":{"type":"string","value":"url"},"url.path":{"type":"string","value":"/cart/1234"}}},
+      {"trace_id":"%1$s","span_id":"%3$s","name":"SELECT * FROM t WHERE id = 7","status":"ok","start_timestamp":1767614398,"end_timestamp":1767614399,
+      "attributes":{"sentry.op":{"type":"string","value":"db"},"sentry.segment.id":{"type":"string","value":"%2$s"}}}]}',
+    md5('page' || page.n), left(md5('page' || page.n), 16), right(md5('page' || page.n), 16)), E'\n', ''), 'UTF8'), 4201);
+  RETURN QUERY SELECT t.name, s.category, s.span_group IS NOT NULL FROM apm.transactions t JOIN apm.spans s USING (project_id, trace_id)
+    WHERE t.project_id = 4201 AND t.trace_id::text = md5('page' || page.n) AND NOT s.is_segment;
+END
+$$;
+SELECT * FROM pg_temp.page(1);
+SET pg_apm.name_by_path = off;
+SELECT * FROM pg_temp.page(2);
+RESET pg_apm.name_by_path;
+SET pg_apm.group_spans = off;
+SELECT * FROM pg_temp.page(3);
+RESET pg_apm.group_spans;
+SET pg_apm.infer_categories = off;
+SELECT * FROM pg_temp.page(4);
+RESET pg_apm.infer_categories;
+SELECT name, setting FROM pg_settings WHERE name ~ '^pg_apm[.](correct|derive|group|infer|name_|normalize|scrub)' ORDER BY name;
+
 DELETE FROM apm.transactions WHERE project_id = 4201;
 DELETE FROM _apm.span_batches WHERE project_id = 4201;
 DELETE FROM _apm.outcome_log WHERE project_id = 4201;
 DELETE FROM _apm.seen WHERE project_id = 4201;
+DELETE FROM _apm.page_vitals WHERE project_id = 4201;
 DELETE FROM apm.project_keys WHERE project_id = 4201;
 DELETE FROM apm.projects WHERE project_id = 4201;
