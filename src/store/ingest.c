@@ -115,10 +115,11 @@ batch_run(StoreBody *bodies, int nbodies, const ApmFormat *format)
 	batch_decode(&batch, format);
 	adjust_times(&batch);
 	adjust_inferred(&batch);
-	limits_apply(&batch);
+	limits_count(&batch);
 	persist_check_partitions(&batch);
 	identity_claim(&batch);
 	scrub_batch(&batch);
+	limits_cut(&batch);
 	persist_rows(&batch);
 	batch_count_items(&batch);
 	persist_outcomes(&batch);

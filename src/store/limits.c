@@ -40,20 +40,14 @@ span_needs_cut(const ApmSpan *span)
 		limits->attributes > 0;
 }
 
-/* The first of the spans, the segment's own always among them. */
-static void
-limit_spans(StoreSegment *s, ApmSpan *spans, CutCount *count)
+static ApmSpan *
+copy_spans(const StoreSegment *s)
 {
-	int			limit = apm_cut_limits.spans;
-	int			i;
+	ApmSpan    *spans = MemoryContextAllocHuge(CurrentMemoryContext,
+											   sizeof(ApmSpan) * s->segment.nspans);
 
-	if (limit <= 0 || s->segment.nspans <= limit)
-		return;
-	for (i = limit; i < s->segment.nspans; i++)
-		if (s->segment.transaction != NULL && spans[i].span_id == s->transaction.span_id)
-			spans[0] = spans[i];
-	count->spans += s->segment.nspans - limit;
-	s->segment.nspans = limit;
+	memcpy(spans, s->segment.spans, sizeof(ApmSpan) * s->segment.nspans);
+	return spans;
 }
 
 static void
@@ -66,11 +60,9 @@ limit_segment_spans(StoreSegment *s, CutCount *count)
 	for (i = 0; i < s->segment.nspans; i++)
 		if (span_needs_cut(&s->segment.spans[i]))
 			break;
-	if (i == s->segment.nspans && (limits->spans <= 0 || s->segment.nspans <= limits->spans))
+	if (i == s->segment.nspans)
 		return;
-	spans = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(ApmSpan) * s->segment.nspans);
-	memcpy(spans, s->segment.spans, sizeof(ApmSpan) * s->segment.nspans);
-	limit_spans(s, spans, count);
+	spans = copy_spans(s);
 	for (i = 0; i < s->segment.nspans; i++)
 	{
 		cut(&spans[i].op, limits->op, count);
@@ -138,8 +130,35 @@ note_cuts(StoreBatch *batch, int item, const char *type, const CutCount *count)
 				   "A segment has more spans than pg_apm.max_spans.", count->spans);
 }
 
+/* The first of the spans, the segment's own always among them. */
 void
-limits_apply(StoreBatch *batch)
+limits_count(StoreBatch *batch)
+{
+	int			limit = apm_cut_limits.spans;
+	int			i;
+	int			j;
+
+	for (i = 0; i < batch->nsegments && limit > 0; i++)
+	{
+		StoreSegment *s = &batch->segments[i];
+		CutCount	count = {0};
+		ApmSpan    *spans;
+
+		if (s->segment.nspans <= limit)
+			continue;
+		spans = copy_spans(s);
+		for (j = limit; j < s->segment.nspans; j++)
+			if (s->segment.transaction != NULL && spans[j].span_id == s->transaction.span_id)
+				spans[0] = spans[j];
+		count.spans = s->segment.nspans - limit;
+		s->segment.nspans = limit;
+		s->segment.spans = spans;
+		note_cuts(batch, s->item, s->segment.has_event_id ? "transaction" : "span", &count);
+	}
+}
+
+void
+limits_cut(StoreBatch *batch)
 {
 	const ApmCutLimits *limits = &apm_cut_limits;
 	int			i;
@@ -149,6 +168,8 @@ limits_apply(StoreBatch *batch)
 		StoreSegment *s = &batch->segments[i];
 		CutCount	count = {0};
 
+		if (s->refused || s->duplicate)
+			continue;
 		limit_segment(s, &count);
 		note_cuts(batch, s->item, s->segment.has_event_id ? "transaction" : "span", &count);
 	}
@@ -156,6 +177,8 @@ limits_apply(StoreBatch *batch)
 	{
 		CutCount	count = {0};
 
+		if (batch->errors[i].refused || batch->errors[i].duplicate)
+			continue;
 		limit_error(&batch->errors[i].error, &count);
 		note_cuts(batch, batch->errors[i].item, "event", &count);
 	}
@@ -164,6 +187,8 @@ limits_apply(StoreBatch *batch)
 		ApmSession *s = &batch->sessions[i].session;
 		CutCount	count = {0};
 
+		if (batch->items[batch->sessions[i].item].duplicate)
+			continue;
 		cut(&s->user, limits->tag, &count);
 		cut(&s->environment, limits->environment, &count);
 		cut(&s->release, limits->release, &count);
@@ -174,6 +199,8 @@ limits_apply(StoreBatch *batch)
 		ApmCheckIn *c = &batch->check_ins[i].check_in;
 		CutCount	count = {0};
 
+		if (batch->items[batch->check_ins[i].item].duplicate)
+			continue;
 		cut(&c->monitor, limits->name, &count);
 		cut(&c->environment, limits->environment, &count);
 		cut(&c->release, limits->release, &count);

@@ -183,8 +183,13 @@ extern void receive_forget(StoreBatch *batch, StoreBody *body, const StoreMark *
 extern void receive_sink(StoreBatch *batch, ApmSink *sink);
 extern int	receive_item(StoreBatch *batch, int32 ordinal);
 
-/* limits.c: cuts what is longer than allowed */
-extern void limits_apply(StoreBatch *batch);
+/*
+ * limits.c: leaves out spans beyond the limit, and cuts texts that are longer
+ * than allowed.  Texts are cut after they were scrubbed: half a secret would
+ * not be recognized.
+ */
+extern void limits_count(StoreBatch *batch);
+extern void limits_cut(StoreBatch *batch);
 
 /* identity.c: claims the identity of everything in the batch; marks what was there before. */
 extern void identity_claim(StoreBatch *batch);

@@ -64,6 +64,10 @@ SELECT * FROM pg_temp.said(convert_to('{}' || (SELECT string_agg(E'\n{"type":"sp
 SELECT * FROM pg_temp.said(convert_to('{}' || (SELECT string_agg(format(E'\n{"type":"session"}\n{"sid":"%s","started":1767571200,"attrs":{"release":"r"}}', md5(g::text)), '') FROM generate_series(1, 102) g), 'UTF8'));
 SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"sessions"}\n{"aggregates":[' || (SELECT string_agg('{"started":1767571200,"exited":1}', ',') FROM generate_series(1, 101)) || ']}', 'UTF8'));
 SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"sessions"}\n{"aggregates":[' || (SELECT string_agg('{"started":1767571200,"exited":1}', ',') FROM generate_series(1, 101)) || '],"attrs":{"release":"r"}}', 'UTF8'));
+-- what was there before is not cut again; a secret is recognized before its text is cut
+SELECT * FROM pg_temp.said(pg_temp.tx('a2', repeat('é', 201), repeat('o', 129), '"environment":"' || repeat('e', 65) || '","release":"' || repeat('r', 201) || '",'));
+SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"event"}\n{"timestamp":1767571200,"transaction":"secret","exception":[{"type":"E","value":"' || repeat('x ', 4090) || '4111111111111111"}]}', 'UTF8'));
+SELECT length(value), right(value, 20) FROM apm.errors WHERE project_id = 4241 AND transaction_name = 'secret';
 -- a list of tags
 SELECT * FROM pg_temp.said(pg_temp.tx('a9', more => '"tags":[' || repeat('["a","b"],', 100002) || '["c","d"]],'));
 SELECT * FROM pg_temp.said(convert_to(E'{}\n{"type":"event"}\n{"timestamp":1767571200,"tags":[' || repeat('["a","b"],', 99999) || '["c","d"]]}', 'UTF8'));
