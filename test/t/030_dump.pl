@@ -13,7 +13,7 @@ $node->start;
 
 my $body = q{convert_to(format(
   E'{"event_id":"%s"}\n{"type":"transaction"}\n{"transaction":"GET /%s","start_timestamp":%s,"timestamp":%s,'
-  || '"contexts":{"trace":{"trace_id":"%s","span_id":"00000000000000aa","op":"http.server","status":"ok"}},"spans":['
+  || '"platform":"javascript","contexts":{"trace":{"trace_id":"%s","span_id":"00000000000000aa","op":"http.server","status":"ok"}},"spans":['
   || '{"trace_id":"%s","span_id":"00000000000000ab","parent_span_id":"00000000000000aa","op":"db","start_timestamp":%s,"timestamp":%s}]}'
   || E'\n', md5('e' || g), g % 5, 1767571200 + g * 3600, 1767571200.5 + g * 3600, md5('t' || g), md5('t' || g),
   1767571200.1 + g * 3600, 1767571200.2 + g * 3600), 'UTF8')};
@@ -40,6 +40,7 @@ my $state = q{
 	UNION ALL SELECT 'errors', md5(string_agg(e::text, E'\n' ORDER BY e.event_id)) FROM apm.errors e
 	UNION ALL SELECT 'outcomes', md5(string_agg(o::text, E'\n' ORDER BY o::text)) FROM apm.outcomes o
 	UNION ALL SELECT 'seen', md5(string_agg(o::text, E'\n' ORDER BY o::text)) FROM _apm.seen o
+	UNION ALL SELECT 'pages and vitals', md5(string_agg(v::text, E'\n' ORDER BY v::text)) FROM _apm.page_vitals v
 	UNION ALL SELECT 'projects', md5(string_agg(p::text, E'\n' ORDER BY p::text)) FROM apm.projects p
 	UNION ALL SELECT 'keys', md5(string_agg(k::text, E'\n' ORDER BY k::text)) FROM apm.project_keys k
 	UNION ALL SELECT 'rules', md5(string_agg(r::text, E'\n' ORDER BY r::text)) FROM apm.alert_rules r
