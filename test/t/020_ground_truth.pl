@@ -152,6 +152,24 @@ for my $variant (
 		         = (t->'totals'->>'envelopes_written')::int - (t->'totals'->>'envelopes')::int
 		  FROM truth_$name}),
 		't|t|t', "totals of the load $name");
+	is( $node->safe_psql("d_$name", qq{
+		SELECT v.what, v.expected, v.counted FROM
+		  (SELECT sum(n) AS items FROM load_$name, LATERAL (SELECT count(*) AS n FROM apm.envelope_items(body)) i) came,
+		  (SELECT sum(accepted) AS a, sum(rejected) AS r, sum(skipped) AS s FROM result_$name) said,
+		  LATERAL (SELECT coalesce(sum(quantity) FILTER (WHERE category = 'item'), 0) AS items,
+		                  coalesce(sum(quantity) FILTER (WHERE category = 'item' AND outcome = 'accepted'), 0) AS a,
+		                  coalesce(sum(quantity) FILTER (WHERE category = 'item' AND outcome = 'rejected'), 0) AS r,
+		                  coalesce(sum(quantity) FILTER (WHERE category = 'item' AND outcome = 'skipped'), 0) AS s,
+		                  coalesce(sum(quantity) FILTER (WHERE category = 'transaction' AND outcome = 'accepted'), 0) AS transactions,
+		                  coalesce(sum(quantity) FILTER (WHERE category = 'span' AND outcome = 'accepted'), 0) AS spans,
+		                  coalesce(sum(quantity) FILTER (WHERE category = 'error' AND outcome = 'accepted'), 0) AS errors,
+		                  coalesce(sum(quantity) FILTER (WHERE outcome IN ('dropped', 'rejected')), 0) AS lost
+		             FROM apm.outcomes) o,
+		  LATERAL (VALUES ('items', came.items, o.items), ('accepted', said.a, o.a), ('rejected', said.r, o.r), ('skipped', said.s, o.s),
+		                  ('transactions', (SELECT count(*) FROM apm.transactions), o.transactions), ('spans', (SELECT count(*) FROM apm.spans), o.spans),
+		                  ('errors', (SELECT count(*) FROM apm.errors), o.errors), ('lost', 0, o.lost)) v(what, expected, counted)
+		 WHERE v.expected <> v.counted}),
+		'', "accounts of the load $name");
 }
 
 $node->stop;
