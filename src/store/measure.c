@@ -432,6 +432,59 @@ measure_write(const MeasureSet *set)
 	return result;
 }
 
+/* Browsers. */
+
+static bool
+str_has(ApmStr s, const char *part)
+{
+	uint32		len = (uint32) strlen(part);
+	uint32		i;
+
+	for (i = 0; i + len <= s.len; i++)
+		if (memcmp(s.data + i, part, len) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Only browsers that have a profile.  Each names those it descends from, so
+ * the youngest come first.
+ */
+ApmStr
+measure_user_agent_browser(ApmStr agent)
+{
+	static const struct
+	{
+		const char *mark;
+		const char *desktop;
+		const char *mobile;
+	}			browsers[] = {
+		{"HeadlessChrome/", NULL, NULL},
+		{"Edg/", "Edge", "Edge Mobile"},
+		{"EdgA/", "Edge Mobile", "Edge Mobile"},
+		{"EdgiOS/", "Edge Mobile", "Edge Mobile"},
+		{"OPR/", "Opera", "Opera Mobile"},
+		{"FxiOS/", NULL, NULL},
+		{"CriOS/", NULL, NULL},
+		{"SamsungBrowser/", NULL, NULL},
+		{"Firefox/", "Firefox", "Firefox Mobile"},
+		{"Chrome/", "Chrome", "Chrome Mobile"},
+		{"Safari/", "Safari", "Mobile Safari"}
+	};
+	ApmStr		none = {NULL, 0};
+	size_t		i;
+
+	for (i = 0; i < lengthof(browsers); i++)
+		if (str_has(agent, browsers[i].mark))
+		{
+			const char *name = str_has(agent, "Mobile") || str_has(agent, "Android") ?
+				browsers[i].mobile : browsers[i].desktop;
+
+			return name == NULL ? none : str_of(name);
+		}
+	return none;
+}
+
 /* Spans of web vitals. */
 
 bool
@@ -504,6 +557,8 @@ read_attribute(JsonReader *r, const JsonString *key, SpanVitals *result)
 		}
 		else if (json_string_is(key, "browser.name"))
 			result->browser = json_string_text(&s);
+		else if (json_string_is(key, "user_agent.original") && result->browser.data == NULL)
+			result->browser = measure_user_agent_browser(json_string_text(&s));
 	}
 }
 
@@ -550,19 +605,43 @@ string_member(JsonReader *r, const char *name)
 ApmStr
 measure_attribute_browser(ApmStr attributes)
 {
-	ApmStr		none = {NULL, 0};
+	ApmStr		result = {NULL, 0};
 	JsonReader	r;
 
 	if (attributes.data == NULL)
-		return none;
+		return result;
 	json_reader_init(&r, attributes.data, attributes.len, JSON_DEPTH_LIMIT);
-	return string_member(&r, "browser.name");
+	result = string_member(&r, "browser.name");
+	if (result.data != NULL)
+		return result;
+	json_reader_init(&r, attributes.data, attributes.len, JSON_DEPTH_LIMIT);
+	return measure_user_agent_browser(string_member(&r, "user_agent.original"));
+}
+
+/* The header User-Agent of a request that begins here. */
+static ApmStr
+request_browser(JsonReader *r)
+{
+	ApmStr		agent = {NULL, 0};
+	JsonString	key;
+
+	if (!json_reader_enter_object(r))
+		return agent;
+	while (json_reader_next_key(r, &key))
+	{
+		if (json_string_is(&key, "headers") && json_reader_peek(r) == JSON_KIND_OBJECT)
+			agent = string_member(r, "User-Agent");
+		else
+			json_reader_skip(r);
+	}
+	return measure_user_agent_browser(agent);
 }
 
 ApmStr
 measure_context_browser(ApmStr contexts)
 {
 	ApmStr		result = {NULL, 0};
+	ApmStr		requested = {NULL, 0};
 	JsonReader	r;
 	JsonString	key;
 
@@ -575,8 +654,10 @@ measure_context_browser(ApmStr contexts)
 	{
 		if (json_string_is(&key, "browser") && json_reader_peek(&r) == JSON_KIND_OBJECT)
 			result = string_member(&r, "name");
+		else if (json_string_is(&key, "request") && json_reader_peek(&r) == JSON_KIND_OBJECT)
+			requested = request_browser(&r);
 		else
 			json_reader_skip(&r);
 	}
-	return result;
+	return result.data != NULL ? result : requested;
 }

@@ -68,7 +68,13 @@ extern bool measure_is_vital_op(ApmStr op);
 /* Web vitals in the attributes of such a span; false if there is none. */
 extern bool measure_span_vitals(ApmStr attributes, SpanVitals *result);
 
-/* The browser's name, as contexts or attributes tell it; data == NULL if they do not. */
+/* The browser that a header User-Agent stands for, if it has a profile; else data == NULL. */
+extern ApmStr measure_user_agent_browser(ApmStr agent);
+
+/*
+ * The browser's name, as contexts or attributes tell it, else as the agent
+ * in them stands for it; data == NULL if they do not.
+ */
 extern ApmStr measure_context_browser(ApmStr contexts);
 extern ApmStr measure_attribute_browser(ApmStr attributes);
 

@@ -25,6 +25,27 @@ SELECT pg_temp.list(pg_temp.send('{"lcp": {"value": 2500}, "ttfb": {"value": 600
 SELECT browser, pg_temp.list(m, 'weight|total'), abs(apm.measurement(m, 'score.total') - apm.performance_score(m - 'score.total', browser)) < 1e-12 AS same
   FROM (SELECT browser, pg_temp.send('{"fcp": {"value": 1000}, "lcp": {"value": 2500}, "cls": {"value": 0.05}, "ttfb": {"value": 600}, "inp": {"value": 350}}', browser) AS m
           FROM (VALUES ('Firefox'), ('Safari'), ('Mobile Safari'), ('Chrome Mobile'), ('Lynx')) b(browser)) s;
+-- The browser told from its agent: weights of what it measures tell which it is.
+CREATE FUNCTION pg_temp.agent(agent text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  id text := md5(agent);
+BEGIN
+  PERFORM apm.ingest(convert_to(E'{}\n{"type":"transaction"}\n'::text || jsonb_build_object('event_id', id, 'transaction', 'page', 'start_timestamp', 1795353165, 'timestamp', 1795353166,
+    'measurements', '{"lcp": {"value": 2500}, "cls": {"value": 0.05}, "ttfb": {"value": 600}}'::jsonb, 'request', jsonb_build_object('headers', jsonb_build_object('User-Agent', agent)),
+    'contexts', jsonb_build_object('trace', jsonb_build_object('trace_id', id, 'span_id', '0a1b2c3d4e5f6071'))), 'UTF8'), 4405, '2026-11-22 13:13+00');
+  RETURN (SELECT (SELECT b FROM unnest('{Chrome,Firefox,Safari,Chrome Mobile,Firefox Mobile,Mobile Safari}'::text[]) WITH ORDINALITY x(b, n)
+                            WHERE apm.performance_score(t.measurements - 'score.total', b) = apm.measurement(t.measurements, 'score.total') ORDER BY n LIMIT 1)
+            FROM apm.transactions t WHERE event_id = id::uuid);
+END
+$$;
+SELECT pg_temp.agent('Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36') AS chrome,
+       pg_temp.agent('Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36') AS chrome_mobile,
+       pg_temp.agent('Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0') AS firefox,
+       pg_temp.agent('Mozilla/5.0 (Android 14; Mobile; rv:127.0) Gecko/127.0 Firefox/127.0') AS firefox_mobile,
+       pg_temp.agent('Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15') AS safari,
+       pg_temp.agent('Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1') AS mobile_safari,
+       pg_temp.agent('Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0') AS edge_is_like,
+       pg_temp.agent('curl/8.5') AS any_is_like;
 -- Parts add up, and readers use what is stored.
 SELECT abs(sum(score) - 0.628118) < 1e-6 AS adds_up, string_agg(vital, ',' ORDER BY vital) AS vitals
   FROM apm.performance_scores(pg_temp.send('{"fcp": {"value": 1000}, "lcp": {"value": 2500}, "cls": {"value": 0.05}, "ttfb": {"value": 600}}', 'Chrome'));
