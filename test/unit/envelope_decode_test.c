@@ -405,7 +405,7 @@ span_statuses(void)
 		{"error", NULL, 13},
 		{"error", "not_found", 5},
 		{"error", "many words", 13},
-		{"unset", NULL, 2},
+		{"unset", NULL, APM_STATUS_NULL},
 		{"cancelled", NULL, 1},
 		{"ok", "ok", 0}
 	};
