@@ -27,22 +27,23 @@ COMMENT ON FUNCTION _apm.key_values(jsonb) IS 'The members of an object as an ar
 
 -- The columns have the names, and the types, by which Grafana's panel "Traces"
 -- finds them.  It shows nothing at all when one span has no id: errors that
--- name no span of the trace stay out.  What a trace holds twice comes once.
+-- name no span of the trace stay out.  What a trace holds twice comes once; ids
+-- are sorted as text, since pg_upgrade makes functions before operator classes.
 CREATE FUNCTION apm.grafana_trace(trace_id apm.trace_id)
   RETURNS TABLE ("traceID" text, "spanID" text, "parentSpanID" text, "operationName" text, "serviceName" text,
     "serviceTags" jsonb, "startTime" float8, duration float8, "statusCode" integer, "statusMessage" text, tags jsonb)
   LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 2000 ROWS 100
 BEGIN ATOMIC
   WITH one AS MATERIALIZED (
-    SELECT DISTINCT ON (t.project_id, t.span_id) t.*
+    SELECT DISTINCT ON (t.project_id, t.span_id::text) t.*
       FROM apm.trace(grafana_trace.trace_id) t
      WHERE t.kind = 'span'
-     ORDER BY t.project_id, t.span_id, t.ordinal
+     ORDER BY t.project_id, t.span_id::text, t.ordinal
   ), detail AS MATERIALIZED (
-    SELECT DISTINCT ON (s.project_id, s.span_id) s.project_id, s.span_id, s.environment, s.release, s.origin, s.attributes
+    SELECT DISTINCT ON (s.project_id, s.span_id::text) s.project_id, s.span_id, s.environment, s.release, s.origin, s.attributes
       FROM apm.spans s
      WHERE s.trace_id = grafana_trace.trace_id
-     ORDER BY s.project_id, s.span_id, s.segment_end_time
+     ORDER BY s.project_id, s.span_id::text, s.segment_end_time
   )
   SELECT grafana_trace.trace_id::text, o.span_id::text, o.parent_span_id::text,
          concat_ws(' ', o.op, CASE WHEN o.is_segment THEN coalesce(nullif(o.transaction_name, ''), o.description)
