@@ -55,6 +55,7 @@ const ask = async (sql) => (await owner.query(sql)).rows;
 
 await attempt('the port of the macros keeps to the rules', () => portProblems());
 for (const [i, dashboard] of dashboards.entries()) report(`form of ${files[i]}`, staticProblems(dashboard, uids));
+await attempt('provisioning', () => provisioningProblems());
 writeFileSync('types.ts', typeProgram(dashboards));
 await attempt('types of @grafana/schema', () => {
   try {
@@ -65,6 +66,22 @@ await attempt('types of @grafana/schema', () => {
     return String(error.stdout || error).split('\n').map((line) => line.slice(0, 500));
   }
 });
+
+// The data source that is provisioned is the one the dashboards begin with, and
+// the README names every variable of the environment.
+function* provisioningProblems() {
+  const sources = readFileSync(`${folder}/provisioning/datasources/pg_apm.yaml`, 'utf8');
+  const providers = readFileSync(`${folder}/provisioning/dashboards/pg_apm.yaml`, 'utf8');
+  const readme = readFileSync(`${folder}/../../README.md`, 'utf8');
+  for (const d of dashboards) {
+    const { query, current } = d.templating.list.find((v) => v.name === 'datasource');
+    for (const line of [`uid: ${current.value}`, `name: ${current.text}`, `type: ${query}`]) if (!sources.includes(`${line}\n`)) yield `no data source with ${line}`;
+  }
+  for (const text of [sources, providers]) {
+    if (!/^apiVersion: 1$/m.test(text) || text.includes('\t')) yield 'not a provisioning file';
+    for (const [, name] of text.matchAll(/\$\{(\w+)\}/g)) if (!readme.includes(`${name}=`)) yield `the README does not say what ${name} is`;
+  }
+}
 
 function* portProblems() {
   const variables = [{ name: 'a', allValue: 'NULL' }, { name: 'b' }];
