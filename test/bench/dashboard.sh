@@ -33,12 +33,14 @@ fill_spans() {
   SPANS=$((n * 10))
 }
 
-# Rolls up all that is stored, if this version does; ROLLED says how.
+# Rolls up all that is stored, if this version does; ROLLED says of what.
 roll_up() {
-  ask "SELECT CASE prokind WHEN 'p' THEN 'CALL ' ELSE 'SELECT * FROM ' END || oid::regproc || '()' FROM pg_proc
-    WHERE proname = 'maintain' AND pronamespace = 'apm'::regnamespace AND pronargs = pronargdefaults"
-  ROLLED=${ANSWER%%$'\n'*}
-  [ -z "$ROLLED" ] || timed "rolling up" "$ROLLED"
+  local kind each=
+  ROLLED=
+  try "SELECT kind FROM _apm.rollup_state ORDER BY kind" || return 0
+  ROLLED=${ANSWER//$'\n'/, }
+  for kind in $ANSWER; do each+="SELECT _apm.roll('$kind');"; done
+  timed "rolling up" "$each"
 }
 
 panels() { node "$tree/test/bench/panels.mjs" "$tree/dashboards/grafana/$1" "$UNTIL" "${@:2}"; }
@@ -78,7 +80,7 @@ bench_dashboard() {
   done
   note "Each panel's SQL as Grafana sends it, planning included, in steps of an hour; $(grouped "$SPANS") spans of one day for the"
   if [ -n "$ROLLED" ]; then
-    note "panels that read spans. All was rolled up before, by \`$ROLLED\`, in $(short "$(calc "$(median "rolling up") / 1e9")") s of CPU."
+    note "panels that read spans. All rows ($ROLLED) were rolled up before, in $(short "$(calc "$(median "rolling up") / 1e9")") s of CPU."
   else
     note "panels that read spans. This version rolls nothing up: all of it is read from rows."
   fi
