@@ -56,6 +56,9 @@ $node->safe_psql('postgres', qq{
 	SELECT apm.evaluate_alerts('$until'::timestamptz - interval '3 hours', 'slow orders');
 	SELECT apm.evaluate_alerts('$until'::timestamptz - interval '5 hours', 'busy');
 	SELECT apm.evaluate_alerts('$until'::timestamptz + interval '2 hours', 'busy')});
+# What is rolled up must look like the rows.
+$node->safe_psql('postgres', 'SELECT _apm.roll(kind) FROM (SELECT kind FROM _apm.rollup_state OFFSET 0) s')
+  if $node->safe_psql('postgres', q{SELECT to_regclass('_apm.rollup_state')});
 is($node->safe_psql('postgres', q{SELECT count(*) FROM apm.transactions WHERE project_id = 7}), '3', 'the odd environment is stored');
 is($node->safe_psql('postgres', q{SELECT string_agg(rule_name || ' ' || status, ', ' ORDER BY rule_name) FROM apm.incidents}),
 	'busy resolved, slow checkout open, slow orders open', 'the incidents of the load');
