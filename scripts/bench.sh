@@ -7,7 +7,7 @@
 #   BASE      rows of bench-large's middle run (1,000,000)
 #   REPS      repetitions, of which the median counts (5)
 #   SECTIONS  what to measure (all): aggregates errors sketch_bytes distinct
-#             rollups json decode ingest span_bytes ops trace concurrent
+#             rollups json decode ingest span_bytes ops trace concurrent dashboard
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 SIZE=${SIZE:-10000000} BASE=${BASE:-1000000} REPS=${REPS:-5} SECTIONS=${SECTIONS:-}
 export SIZE BASE REPS SECTIONS
@@ -32,6 +32,7 @@ mkdir "$tree"
 . test/bench/aggregates.sh
 . test/bench/spans.sh
 . test/bench/store.sh
+. test/bench/dashboard.sh
 
 stop_server() {
   local name
@@ -148,7 +149,7 @@ publish() {
 
 run_sections() {
   local section
-  for section in ${SECTIONS:-aggregates errors sketch_bytes distinct rollups json decode ingest span_bytes ops trace concurrent}; do
+  for section in ${SECTIONS:-aggregates errors sketch_bytes distinct rollups json decode ingest span_bytes ops trace concurrent dashboard}; do
     "bench_$section"
   done
 }

@@ -52,11 +52,14 @@ SELECT signature, substring(obj_description(oid, 'pg_proc') FROM 'Example: (.*)$
    AND obj_description(oid, 'pg_proc') !~ ('Example: .*\m' || proname || '\M')
  ORDER BY 1;
 
--- Names of arguments and columns need no quotes.
-SELECT object, name FROM label JOIN pg_get_keywords() k ON k.word = lower(name)
- WHERE k.catcode IN ('R', 'T') OR name <> lower(name)
+-- Names of arguments and columns need no quotes, but for those that a panel of
+-- Grafana demands.
+SELECT object, name FROM label LEFT JOIN pg_get_keywords() k ON k.word = lower(name)
+ WHERE k.catcode IN ('R', 'T') OR name <> lower(name) AND object <> 'apm.grafana_trace(apm.trace_id)'
  ORDER BY 1, 2;
-SELECT object, name FROM label WHERE quote_ident(name) <> name AND name !~ '^[a-z_][a-z0-9_]*$' ORDER BY 1, 2;
+SELECT object, name FROM label
+ WHERE quote_ident(name) <> name AND name !~ '^[a-z_][a-z0-9_]*$' AND object <> 'apm.grafana_trace(apm.trace_id)'
+ ORDER BY 1, 2;
 
 -- No function has the name of a type: with one argument it would be a cast.
 SELECT signature FROM function f WHERE is_public AND EXISTS (SELECT FROM pg_type t WHERE t.typname = f.proname AND t.typnamespace = 'apm'::regnamespace)

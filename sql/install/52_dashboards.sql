@@ -1,0 +1,64 @@
+-- ---------------------------------------------------------------------------
+-- dashboards: what only they ask for
+
+-- The lists of a dashboard's variables.
+CREATE VIEW apm.environments WITH (security_invoker = true) AS
+  SELECT t.project_id, t.environment, pg_catalog.min(t.end_time) AS first_seen, pg_catalog.max(t.end_time) AS last_seen
+    FROM apm.transactions t
+   WHERE t.environment IS NOT NULL
+   GROUP BY t.project_id, t.environment;
+COMMENT ON VIEW apm.environments IS 'Environments that stored transactions name, by project, with the ends of the first and of the last one. Example: SELECT environment, last_seen FROM apm.environments WHERE project_id = 1';
+
+CREATE VIEW apm.releases WITH (security_invoker = true) AS
+  SELECT t.project_id, t.release, pg_catalog.min(t.end_time) AS first_seen, pg_catalog.max(t.end_time) AS last_seen
+    FROM apm.transactions t
+   WHERE t.release IS NOT NULL
+   GROUP BY t.project_id, t.release;
+COMMENT ON VIEW apm.releases IS 'Releases that stored transactions name, by project, with the ends of the first and of the last one. Example: SELECT release, first_seen FROM apm.releases WHERE project_id = 1 ORDER BY first_seen DESC LIMIT 5';
+
+-- A list of what a name says: [{"key": …, "value": …}, …], NULL values left out.
+CREATE FUNCTION _apm.key_values(object jsonb) RETURNS jsonb
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT coalesce(jsonb_agg(jsonb_build_object('key', e.key, 'value', e.value) ORDER BY e.key), '[]')
+    FROM jsonb_each(object) e WHERE e.value <> 'null';
+END;
+COMMENT ON FUNCTION _apm.key_values(jsonb) IS 'The members of an object as an array of {"key", "value"}; an empty array for NULL';
+
+-- The columns have the names, and the types, by which Grafana's panel "Traces"
+-- finds them.  It shows nothing at all when one span has no id: errors that
+-- name no span of the trace stay out.  What a trace holds twice comes once; ids
+-- are sorted as text, since pg_upgrade makes functions before operator classes.
+CREATE FUNCTION apm.grafana_trace(trace_id apm.trace_id)
+  RETURNS TABLE ("traceID" text, "spanID" text, "parentSpanID" text, "operationName" text, "serviceName" text,
+    "serviceTags" jsonb, "startTime" float8, duration float8, "statusCode" integer, "statusMessage" text, tags jsonb)
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 2000 ROWS 100
+BEGIN ATOMIC
+  WITH one AS MATERIALIZED (
+    SELECT DISTINCT ON (t.project_id, t.span_id::text) t.*
+      FROM apm.trace(grafana_trace.trace_id) t
+     WHERE t.kind = 'span'
+     ORDER BY t.project_id, t.span_id::text, t.ordinal
+  ), detail AS MATERIALIZED (
+    SELECT DISTINCT ON (s.project_id, s.span_id::text) s.project_id, s.span_id, s.environment, s.release, s.origin, s.attributes
+      FROM apm.spans s
+     WHERE s.trace_id = grafana_trace.trace_id
+     ORDER BY s.project_id, s.span_id::text, s.segment_end_time
+  )
+  SELECT grafana_trace.trace_id::text, o.span_id::text, o.parent_span_id::text,
+         concat_ws(' ', o.op, CASE WHEN o.is_segment THEN coalesce(nullif(o.transaction_name, ''), o.description)
+                                   ELSE nullif(o.description, '') END),
+         coalesce(p.name, 'project ' || o.project_id),
+         _apm.key_values(jsonb_build_object('project_id', o.project_id, 'environment', d.environment, 'release', d.release)),
+         extract(epoch FROM o.start_time)::float8 * 1000, o.duration_ms,
+         CASE WHEN o.errors > 0 OR apm.is_failure(o.project_id, o.status) THEN 2 WHEN o.status = 'ok' THEN 1 ELSE 0 END,
+         o.status::text,
+         _apm.key_values(coalesce(d.attributes, '{}')
+           || jsonb_build_object('self_time_ms', o.self_time_ms, 'status', o.status, 'origin', d.origin,
+                                 'errors', nullif(o.errors, 0), 'is_orphan', nullif(o.is_orphan, false)))
+    FROM one o
+         LEFT JOIN detail d ON d.project_id = o.project_id AND d.span_id = o.span_id
+         LEFT JOIN apm.projects p ON p.project_id = o.project_id
+   ORDER BY o.ordinal;
+END;
+COMMENT ON FUNCTION apm.grafana_trace(apm.trace_id) IS 'The spans of a trace in the columns that Grafana''s panel "Traces" reads: "startTime" in milliseconds since 1970, duration in milliseconds, "statusCode" 2 for a failure or a span with errors, 1 for ok, else 0; tags and "serviceTags" are arrays of {"key", "value"}. Example: SELECT * FROM apm.grafana_trace(''4bf92f3577b34da6a3ce929d0e0e4736'')';
