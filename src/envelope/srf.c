@@ -18,6 +18,7 @@
 #include "envelope/dsn.h"
 #include "envelope/envelope.h"
 #include "envelope/framing.h"
+#include "envelope/reading.h"
 #include "json/jsonb.h"
 #include "settings.h"
 #include "types/rows.h"
@@ -184,28 +185,21 @@ reader_begin(FunctionCallInfo fcinfo, ReaderSink *out)
 }
 
 /*
- * Decodes the body in argument 0 into rows, in memory that is gone when the
- * function returns: one query may read millions of bodies.
+ * Decodes the body in argument 0 into rows.  Memory does not grow with the
+ * calls: one query may read millions of bodies.
  */
 static Datum
 reader_run(FunctionCallInfo fcinfo, ApmSink *sink)
 {
 	ReaderSink	out;
-	ApmDecodeOptions options;
-	MemoryContext decoding;
-	MemoryContext caller;
+	ApmDecodeOptions options = apm_decode_options();
 	bytea	   *body;
-	uint8		event_id[16];
 
 	reader_begin(fcinfo, &out);
-	options = apm_decode_options();
 	sink->arg = &out;
-	decoding = AllocSetContextCreate(CurrentMemoryContext, "envelope", ALLOCSET_DEFAULT_SIZES);
-	caller = MemoryContextSwitchTo(decoding);
 	body = PG_GETARG_BYTEA_PP(0);
-	envelope_decode(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &options, sink, event_id);
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(decoding);
+	reading_decode(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &options, sink);
+	PG_FREE_IF_COPY(body, 0);
 	MemoryContextDelete(out.row_context);
 	return (Datum) 0;
 }

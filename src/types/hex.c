@@ -11,19 +11,43 @@ const char *const apm_status_names[APM_STATUS_COUNT] = {
 	"internal_error", "unavailable", "data_loss", "unauthenticated"
 };
 
-static int
-hex_digit(unsigned char c)
+/* Value of a hex digit plus one; 0 for every other byte. */
+static const uint8 digit_plus_one[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
+	['8'] = 9, ['9'] = 10,
+	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+};
+
+static inline int
+hex_digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
+	return digit_plus_one[(unsigned char) c] - 1;
 }
 
-bool
-hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
+/* Digits and nothing else, the form in which nearly all ids come. */
+static bool
+read_plain_id(const char *s, uint8 *dst, int nbytes)
+{
+	int			wrong = 0;
+	uint8		any = 0;
+	int			i;
+
+	for (i = 0; i < nbytes; i++)
+	{
+		int			high = hex_digit(s[2 * i]);
+		int			low = hex_digit(s[2 * i + 1]);
+
+		wrong |= high | low;
+		dst[i] = (uint8) ((unsigned int) high << 4 | (unsigned int) low);
+		any |= dst[i];
+	}
+	return wrong >= 0 && any != 0;
+}
+
+/* Digits with dashes between them, in pairs of digits or elsewhere. */
+static bool
+read_dashed_id(const char *s, size_t len, uint8 *dst, int nbytes)
 {
 	int			ndigits = 0;
 	uint8		any = 0;
@@ -31,11 +55,11 @@ hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
 
 	for (i = 0; i < len; i++)
 	{
-		int			d = hex_digit((unsigned char) s[i]);
+		int			d = hex_digit(s[i]);
 
 		if (d < 0)
 		{
-			if (dashes && s[i] == '-' && i > 0 && i + 1 < len && s[i - 1] != '-')
+			if (s[i] == '-' && i > 0 && i + 1 < len && s[i - 1] != '-')
 				continue;
 			return false;
 		}
@@ -49,6 +73,14 @@ hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
 		ndigits++;
 	}
 	return ndigits == nbytes * 2 && any != 0;
+}
+
+bool
+hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
+{
+	if (len == (size_t) nbytes * 2)
+		return read_plain_id(s, dst, nbytes);
+	return dashes && len > (size_t) nbytes * 2 && read_dashed_id(s, len, dst, nbytes);
 }
 
 bool

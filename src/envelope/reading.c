@@ -1,0 +1,156 @@
+/*
+ * envelope/reading.c
+ *		The body that was read last, decoded.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "envelope/envelope.h"
+#include "envelope/reading.h"
+
+/*
+ * Longest body that is kept; what is decoded from it takes a few times as
+ * much.  Larger ones are rare, and decoding them costs more than a statement.
+ */
+#define KEPT_BODY_BYTES		(64 * 1024)
+
+/* A growing list of structs that a decoder has handed out. */
+typedef struct ReadingList
+{
+	void	   *data;
+	int32		n;
+	int32		cap;
+} ReadingList;
+
+typedef struct KeptError
+{
+	int32		ordinal;
+	ApmError	error;
+} KeptError;
+
+typedef struct Reading
+{
+	bool		complete;
+	const char *body;
+	size_t		len;
+	ApmDecodeOptions options;
+	bool		items;			/* did somebody take items of other types? */
+	ReadingList segments;
+	ReadingList errors;
+	ReadingList problems;
+} Reading;
+
+static MemoryContext reading_context = NULL;	/* of all that last points to */
+static Reading last;
+
+static void
+add(ReadingList *list, const void *element, size_t size)
+{
+	if (list->n == list->cap)
+	{
+		list->cap = Max(list->cap * 2, 4);
+		list->data = list->data == NULL ? palloc(list->cap * size) :
+			repalloc(list->data, list->cap * size);
+	}
+	memcpy((char *) list->data + list->n++ * size, element, size);
+}
+
+static void
+keep_segment(void *arg, const ApmSegment *segment)
+{
+	add(&((Reading *) arg)->segments, segment, sizeof(ApmSegment));
+}
+
+static void
+keep_error(void *arg, int32 ordinal, const ApmError *error)
+{
+	KeptError	kept;
+
+	kept.ordinal = ordinal;
+	kept.error = *error;
+	add(&((Reading *) arg)->errors, &kept, sizeof(KeptError));
+}
+
+static void
+keep_problem(void *arg, const ApmProblem *problem)
+{
+	add(&((Reading *) arg)->problems, problem, sizeof(ApmProblem));
+}
+
+/* Was it this body that was decoded last, and in the same way? */
+static bool
+is_last(const char *body, size_t len, const ApmDecodeOptions *options, const ApmSink *sink)
+{
+	return last.complete && last.len == len && last.items == (sink->item != NULL) &&
+		memcmp(&last.options, options, sizeof(ApmDecodeOptions)) == 0 &&
+		memcmp(last.body, body, len) == 0;
+}
+
+/* Decodes a body, to be kept. */
+static void
+read_body(const char *body, size_t len, const ApmDecodeOptions *options, const ApmSink *sink)
+{
+	ApmSink		keeper = *sink;
+	MemoryContext caller;
+	char	   *copy;
+	uint8		event_id[16];
+
+	if (reading_context == NULL)
+		reading_context = AllocSetContextCreate(TopMemoryContext, "pg_apm envelope", 0,
+												4 * ALLOCSET_DEFAULT_INITSIZE,
+												ALLOCSET_DEFAULT_MAXSIZE);
+	/* Not complete before the end: decoding may be interrupted. */
+	memset(&last, 0, sizeof(last));
+	MemoryContextReset(reading_context);
+	caller = MemoryContextSwitchTo(reading_context);
+	copy = palloc(len + 1);
+	memcpy(copy, body, len);
+	keeper.arg = &last;
+	keeper.segment = keep_segment;
+	keeper.error = keep_error;
+	keeper.problem = keep_problem;
+	envelope_decode(copy, len, options, &keeper, event_id);
+	MemoryContextSwitchTo(caller);
+
+	last.body = copy;
+	last.len = len;
+	last.options = *options;
+	last.items = sink->item != NULL;
+	last.complete = true;
+}
+
+void
+reading_decode(const char *body, size_t len, const ApmDecodeOptions *options,
+			   const ApmSink *sink)
+{
+	const ApmSegment *segments;
+	const KeptError *errors;
+	const ApmProblem *problems;
+	uint8		event_id[16];
+	int32		i;
+
+	if (len > KEPT_BODY_BYTES)
+	{
+		MemoryContext decoding = AllocSetContextCreate(CurrentMemoryContext, "envelope",
+													   ALLOCSET_DEFAULT_SIZES);
+		MemoryContext caller = MemoryContextSwitchTo(decoding);
+
+		envelope_decode(body, len, options, sink, event_id);
+		MemoryContextSwitchTo(caller);
+		MemoryContextDelete(decoding);
+		return;
+	}
+
+	if (!is_last(body, len, options, sink))
+		read_body(body, len, options, sink);
+	segments = last.segments.data;
+	errors = last.errors.data;
+	problems = last.problems.data;
+	for (i = 0; i < last.segments.n; i++)
+		sink->segment(sink->arg, &segments[i]);
+	for (i = 0; i < last.errors.n; i++)
+		sink->error(sink->arg, errors[i].ordinal, &errors[i].error);
+	for (i = 0; i < last.problems.n; i++)
+		sink->problem(sink->arg, &problems[i]);
+}
