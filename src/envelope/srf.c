@@ -32,9 +32,8 @@ typedef struct ReaderSink
 } ReaderSink;
 
 static void
-put_tuple(ReaderSink *out, HeapTuple tuple, MemoryContext caller)
+end_row(ReaderSink *out, MemoryContext caller)
 {
-	tuplestore_puttuple(out->rows, tuple);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(out->row_context);
 }
@@ -49,7 +48,8 @@ put_transaction(void *arg, const ApmSegment *segment)
 	if (segment->transaction == NULL)
 		return;
 	caller = MemoryContextSwitchTo(out->row_context);
-	put_tuple(out, rows_transaction(segment->transaction, 0, DT_NOBEGIN), caller);
+	rows_put_transaction(out->rows, segment->transaction);
+	end_row(out, caller);
 }
 
 static void
@@ -63,7 +63,8 @@ put_spans(void *arg, const ApmSegment *segment)
 		MemoryContext caller = MemoryContextSwitchTo(out->row_context);
 
 		CHECK_FOR_INTERRUPTS();
-		put_tuple(out, rows_span(&segment->spans[i]), caller);
+		rows_put_span(out->rows, &segment->spans[i]);
+		end_row(out, caller);
 	}
 }
 
@@ -74,7 +75,8 @@ put_error(void *arg, int32 ordinal, const ApmError *error)
 	MemoryContext caller = MemoryContextSwitchTo(out->row_context);
 
 	CHECK_FOR_INTERRUPTS();
-	put_tuple(out, rows_error(error, 0), caller);
+	tuplestore_puttuple(out->rows, rows_error(error, 0));
+	end_row(out, caller);
 }
 
 /* A sentence for the detail column: what became of it, why, how often, where. */
@@ -109,7 +111,8 @@ put_problem(void *arg, const ApmProblem *problem)
 		PointerGetDatum(cstring_to_text_with_len(problem->type.data, problem->type.len));
 	values[2] = CStringGetTextDatum(problem->reason);
 	values[3] = PointerGetDatum(problem_detail(problem));
-	put_tuple(out, heap_form_tuple(out->desc, values, nulls), caller);
+	tuplestore_putvalues(out->rows, out->desc, values, nulls);
+	end_row(out, caller);
 }
 
 /* Sinks for what a function does not ask for. */
@@ -177,7 +180,7 @@ reader_begin(FunctionCallInfo fcinfo, ReaderSink *out)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	out->rows = rsinfo->setResult;
 	out->desc = rsinfo->setDesc;
 	out->row_context = AllocSetContextCreate(CurrentMemoryContext, "envelope row",
@@ -299,7 +302,8 @@ envelope_items(PG_FUNCTION_ARGS)
 		values[1] = PointerGetDatum(cstring_to_text_with_len(type.data, type.len));
 		values[2] = JsonbPGetDatum(json_text_to_jsonb(item.header));
 		values[3] = PointerGetDatum(payload);
-		put_tuple(&out, heap_form_tuple(out.desc, values, nulls), caller);
+		tuplestore_putvalues(out.rows, out.desc, values, nulls);
+		end_row(&out, caller);
 	}
 	MemoryContextDelete(out.row_context);
 	return (Datum) 0;
