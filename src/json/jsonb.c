@@ -148,38 +148,23 @@ add_node(JsonbBuilder *b)
 	return &b->nodes[b->nnodes++];
 }
 
-/* Reads a value that is no container; nothing is set if the reader fails. */
+/* What is stored of a scalar that was read. */
 static void
-read_scalar(JsonbBuilder *b, JsonbNode *node)
+set_scalar(JsonbBuilder *b, JsonbNode *node, const JsonString *scalar)
 {
-	JsonString	string;
-	ApmStr		text = {NULL, 0};
-	bool		flag;
+	ApmStr		text = {scalar->data, scalar->len};
 
-	switch (node->kind)
+	if (node->kind == JSON_KIND_STRING)
+		text = cut_string(b, json_string_text(scalar));
+	else if (node->kind == JSON_KIND_NUMBER)
 	{
-		case JSON_KIND_STRING:
-			if (json_reader_string(&b->reader, &string))
-				text = cut_string(b, json_string_text(&string));
-			break;
-		case JSON_KIND_NUMBER:
-			if (!json_reader_number(&b->reader, &text))
-				break;
-			if (suits_numeric(text))
-				b->room -= text.len;
-			else
-			{
-				node->kind = JSON_KIND_STRING;
-				text = cut_string(b, text);
-			}
-			break;
-		case JSON_KIND_TRUE:
-		case JSON_KIND_FALSE:
-			(void) json_reader_bool(&b->reader, &flag);
-			break;
-		default:
-			(void) json_reader_null(&b->reader);
-			break;
+		if (suits_numeric(text))
+			b->room -= text.len;
+		else
+		{
+			node->kind = JSON_KIND_STRING;
+			text = cut_string(b, text);
+		}
 	}
 	node->text = text.data;
 	node->len = text.len;
@@ -219,6 +204,7 @@ static bool
 read_document(JsonbBuilder *b)
 {
 	ApmStr		key = {NULL, 0};
+	JsonString	scalar;
 
 	for (;;)
 	{
@@ -227,7 +213,7 @@ read_document(JsonbBuilder *b)
 		CHECK_FOR_INTERRUPTS();
 		node->key = key.data;
 		node->key_len = key.len;
-		node->kind = json_reader_peek(&b->reader);
+		node->kind = json_reader_scalar(&b->reader, &scalar);
 		if (node->kind == JSON_KIND_OBJECT || node->kind == JSON_KIND_ARRAY)
 		{
 			node->len = 0;
@@ -236,13 +222,13 @@ read_document(JsonbBuilder *b)
 				return false;
 			b->open[++b->depth] = b->nnodes - 1;
 		}
-		else
+		else if (node->kind != JSON_KIND_ERROR)
 		{
-			read_scalar(b, node);
+			set_scalar(b, node, &scalar);
 			node->next = b->nnodes;
-			if (b->reader.error != JSON_OK)
-				return false;
 		}
+		else
+			return false;
 
 		for (;;)
 		{

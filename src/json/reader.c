@@ -672,6 +672,26 @@ json_reader_null(JsonReader *r)
 	return want(r, JSON_KIND_NULL) && advance(r, scan_literal(r, r->pos, "null"));
 }
 
+JsonKind
+json_reader_scalar(JsonReader *r, JsonString *text)
+{
+	JsonKind	kind = peek(r);
+	uint32		seen_before = r->seen;
+	const char *start = r->pos;
+	int			quotes = kind == JSON_KIND_STRING;
+
+	if (kind == JSON_KIND_ERROR || kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY)
+		return kind;
+	r->seen = 0;
+	if (!advance(r, scan_scalar(r, start)))
+		kind = JSON_KIND_ERROR;
+	text->data = start + quotes;
+	text->len = (uint32) (r->pos - start) - 2 * quotes;
+	text->seen = r->seen;
+	r->seen |= seen_before;
+	return kind;
+}
+
 bool
 json_reader_skip(JsonReader *r)
 {
