@@ -4,8 +4,12 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
+#include "access/xact.h"
+#include "fmgr.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "envelope/envelope.h"
 #include "envelope/reading.h"
 
@@ -29,9 +33,21 @@ typedef struct KeptError
 	ApmError	error;
 } KeptError;
 
+/*
+ * Where a body is stored.  Within one statement, whose snapshot keeps what it
+ * has seen, a TOAST pointer stands for the bytes: they need not be fetched
+ * again to be compared.
+ */
+typedef struct StoredBody
+{
+	struct varatt_external pointer;
+	TimestampTz statement;
+} StoredBody;
+
 typedef struct Reading
 {
 	bool		complete;
+	StoredBody	stored;			/* all zero if it was not */
 	const char *body;
 	size_t		len;
 	ApmDecodeOptions options;
@@ -78,13 +94,57 @@ keep_problem(void *arg, const ApmProblem *problem)
 	add(&((Reading *) arg)->problems, problem, sizeof(ApmProblem));
 }
 
-/* Was it this body that was decoded last, and in the same way? */
+/* False if the body is not stored out of line. */
 static bool
-is_last(const char *body, size_t len, const ApmDecodeOptions *options, const ApmSink *sink)
+find_stored(Datum body, StoredBody *stored)
 {
-	return last.complete && last.len == len && last.items == (sink->item != NULL) &&
-		memcmp(&last.options, options, sizeof(ApmDecodeOptions)) == 0 &&
-		memcmp(last.body, body, len) == 0;
+	struct varlena *value = (struct varlena *) DatumGetPointer(body);
+
+	memset(stored, 0, sizeof(StoredBody));
+	if (!VARATT_IS_EXTERNAL_ONDISK(value))
+		return false;
+	VARATT_EXTERNAL_GET_POINTER(stored->pointer, value);
+	stored->statement = GetCurrentStatementStartTimestamp();
+	return true;
+}
+
+/* Was the last body decoded in the same way? */
+static bool
+is_same_way(const ApmDecodeOptions *options, const ApmSink *sink)
+{
+	return last.complete && last.items == (sink->item != NULL) &&
+		memcmp(&last.options, options, sizeof(ApmDecodeOptions)) == 0;
+}
+
+/* Hands out what was kept. */
+static void
+replay(const ApmSink *sink)
+{
+	const ApmSegment *segments = last.segments.data;
+	const KeptError *errors = last.errors.data;
+	const ApmProblem *problems = last.problems.data;
+	int32		i;
+
+	for (i = 0; i < last.segments.n; i++)
+		sink->segment(sink->arg, &segments[i]);
+	for (i = 0; i < last.errors.n; i++)
+		sink->error(sink->arg, errors[i].ordinal, &errors[i].error);
+	for (i = 0; i < last.problems.n; i++)
+		sink->problem(sink->arg, &problems[i]);
+}
+
+/* Decodes a body that is too large to be kept. */
+static void
+decode_large(const char *body, size_t len, const ApmDecodeOptions *options, const ApmSink *sink)
+{
+	MemoryContext decoding = AllocSetContextCreate(CurrentMemoryContext, "envelope",
+												   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(decoding);
+	uint8		event_id[16];
+
+	envelope_decode(body, len, options, sink, event_id);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(decoding);
 }
 
 /* Decodes a body, to be kept. */
@@ -121,36 +181,33 @@ read_body(const char *body, size_t len, const ApmDecodeOptions *options, const A
 }
 
 void
-reading_decode(const char *body, size_t len, const ApmDecodeOptions *options,
-			   const ApmSink *sink)
+reading_decode(Datum body, const ApmDecodeOptions *options, const ApmSink *sink)
 {
-	const ApmSegment *segments;
-	const KeptError *errors;
-	const ApmProblem *problems;
-	uint8		event_id[16];
-	int32		i;
+	bool		same_way = is_same_way(options, sink);
+	StoredBody	stored;
+	bytea	   *bytes;
+	const char *data;
+	size_t		len;
 
-	if (len > KEPT_BODY_BYTES)
+	if (find_stored(body, &stored) && same_way &&
+		memcmp(&last.stored, &stored, sizeof(StoredBody)) == 0)
 	{
-		MemoryContext decoding = AllocSetContextCreate(CurrentMemoryContext, "envelope",
-													   ALLOCSET_DEFAULT_SIZES);
-		MemoryContext caller = MemoryContextSwitchTo(decoding);
-
-		envelope_decode(body, len, options, sink, event_id);
-		MemoryContextSwitchTo(caller);
-		MemoryContextDelete(decoding);
+		replay(sink);
 		return;
 	}
 
-	if (!is_last(body, len, options, sink))
-		read_body(body, len, options, sink);
-	segments = last.segments.data;
-	errors = last.errors.data;
-	problems = last.problems.data;
-	for (i = 0; i < last.segments.n; i++)
-		sink->segment(sink->arg, &segments[i]);
-	for (i = 0; i < last.errors.n; i++)
-		sink->error(sink->arg, errors[i].ordinal, &errors[i].error);
-	for (i = 0; i < last.problems.n; i++)
-		sink->problem(sink->arg, &problems[i]);
+	bytes = DatumGetByteaPP(body);
+	data = VARDATA_ANY(bytes);
+	len = VARSIZE_ANY_EXHDR(bytes);
+	if (len > KEPT_BODY_BYTES)
+		decode_large(data, len, options, sink);
+	else
+	{
+		if (!same_way || last.len != len || memcmp(last.body, data, len) != 0)
+			read_body(data, len, options, sink);
+		last.stored = stored;
+		replay(sink);
+	}
+	if ((Pointer) bytes != DatumGetPointer(body))
+		pfree(bytes);
 }

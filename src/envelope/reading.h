@@ -14,12 +14,10 @@
 #include "plugin/pg_apm_plugin.h"
 
 /*
- * Hands segments, errors and problems of a body to the sink, as
- * envelope_decode() does.  All that comes before and after a problem of
- * another kind may come in another order: the segments first, then errors,
- * then problems.  The sink must not read another body meanwhile.
+ * Decodes a body, a bytea that may be toasted, and hands its segments to the
+ * sink, then its errors, then its problems.  What the sink keeps of them is
+ * gone with the next call, and the sink must not make one.
  */
-extern void reading_decode(const char *body, size_t len, const ApmDecodeOptions *options,
-						   const ApmSink *sink);
+extern void reading_decode(Datum body, const ApmDecodeOptions *options, const ApmSink *sink);
 
 #endif							/* PG_APM_ENVELOPE_READING_H */

@@ -196,13 +196,10 @@ reader_run(FunctionCallInfo fcinfo, ApmSink *sink)
 {
 	ReaderSink	out;
 	ApmDecodeOptions options = apm_decode_options();
-	bytea	   *body;
 
 	reader_begin(fcinfo, &out);
 	sink->arg = &out;
-	body = PG_GETARG_BYTEA_PP(0);
-	reading_decode(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &options, sink);
-	PG_FREE_IF_COPY(body, 0);
+	reading_decode(PG_GETARG_DATUM(0), &options, sink);
 	MemoryContextDelete(out.row_context);
 	return (Datum) 0;
 }
