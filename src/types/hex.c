@@ -11,38 +11,37 @@ const char *const apm_status_names[APM_STATUS_COUNT] = {
 	"internal_error", "unavailable", "data_loss", "unauthenticated"
 };
 
-/* Value of a hex digit plus one; 0 for every other byte. */
-static const uint8 digit_plus_one[256] = {
-	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
-	['8'] = 9, ['9'] = 10,
-	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
-};
+/* A hex digit: its value and DIGIT; 0 for every other byte. */
+#define DIGIT	0x80
 
-static inline int
-hex_digit(char c)
-{
-	return digit_plus_one[(unsigned char) c] - 1;
-}
+static const uint8 digit_values[256] = {
+	['0'] = DIGIT | 0, ['1'] = DIGIT | 1, ['2'] = DIGIT | 2, ['3'] = DIGIT | 3,
+	['4'] = DIGIT | 4, ['5'] = DIGIT | 5, ['6'] = DIGIT | 6, ['7'] = DIGIT | 7,
+	['8'] = DIGIT | 8, ['9'] = DIGIT | 9,
+	['a'] = DIGIT | 10, ['b'] = DIGIT | 11, ['c'] = DIGIT | 12,
+	['d'] = DIGIT | 13, ['e'] = DIGIT | 14, ['f'] = DIGIT | 15,
+	['A'] = DIGIT | 10, ['B'] = DIGIT | 11, ['C'] = DIGIT | 12,
+	['D'] = DIGIT | 13, ['E'] = DIGIT | 14, ['F'] = DIGIT | 15
+};
 
 /* Digits and nothing else, the form in which nearly all ids come. */
 static bool
 read_plain_id(const char *s, uint8 *dst, int nbytes)
 {
-	int			wrong = 0;
+	uint8		all = DIGIT;
 	uint8		any = 0;
 	int			i;
 
 	for (i = 0; i < nbytes; i++)
 	{
-		int			high = hex_digit(s[2 * i]);
-		int			low = hex_digit(s[2 * i + 1]);
+		uint8		high = digit_values[(unsigned char) s[2 * i]];
+		uint8		low = digit_values[(unsigned char) s[2 * i + 1]];
 
-		wrong |= high | low;
-		dst[i] = (uint8) ((unsigned int) high << 4 | (unsigned int) low);
+		all &= high & low;
+		dst[i] = (uint8) (high << 4 | (low & 0x0f));
 		any |= dst[i];
 	}
-	return wrong >= 0 && any != 0;
+	return (all & DIGIT) != 0 && any != 0;
 }
 
 /* Digits with dashes between them, in pairs of digits or elsewhere. */
@@ -55,9 +54,9 @@ read_dashed_id(const char *s, size_t len, uint8 *dst, int nbytes)
 
 	for (i = 0; i < len; i++)
 	{
-		int			d = hex_digit(s[i]);
+		uint8		d = digit_values[(unsigned char) s[i]];
 
-		if (d < 0)
+		if (d == 0)
 		{
 			if (s[i] == '-' && i > 0 && i + 1 < len && s[i - 1] != '-')
 				continue;
@@ -68,8 +67,8 @@ read_dashed_id(const char *s, size_t len, uint8 *dst, int nbytes)
 		if (ndigits % 2 == 0)
 			dst[ndigits / 2] = (uint8) (d << 4);
 		else
-			dst[ndigits / 2] |= (uint8) d;
-		any |= (uint8) d;
+			dst[ndigits / 2] |= d & 0x0f;
+		any |= d & 0x0f;
 		ndigits++;
 	}
 	return ndigits == nbytes * 2 && any != 0;
