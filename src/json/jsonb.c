@@ -53,6 +53,13 @@ typedef struct JsonbNode
 	JsonKind	kind;
 } JsonbNode;
 
+/* A member to be sorted by its key, of which the length decides first. */
+typedef struct JsonbMember
+{
+	uint32		key_len;
+	uint32		at;				/* its node */
+} JsonbMember;
+
 typedef struct JsonbBuilder
 {
 	JsonReader	reader;
@@ -64,7 +71,7 @@ typedef struct JsonbBuilder
 	uint32		open[JSON_DEPTH_LIMIT + 1]; /* nodes of the open containers, from 1 */
 
 	/* members of objects being written, those of the innermost last */
-	uint32	   *members;
+	JsonbMember *members;
 	uint32		nmembers;
 
 	/* the jsonb being written */
@@ -76,23 +83,23 @@ typedef struct JsonbBuilder
 static JEntry write_value(JsonbBuilder *b, uint32 at);
 
 /*
- * Members in jsonb's order of keys, those of equal keys as they were sent.
- * The nodes are numbered in the order of the text.
+ * Members in jsonb's order of keys, those of equal keys as they were sent:
+ * nodes are numbered in the order of the text.
  */
 static inline int
-compare_members(uint32 a, uint32 b, const JsonbNode *nodes)
+compare_members(const JsonbMember *a, const JsonbMember *b, const JsonbNode *nodes)
 {
 	int			c;
 
-	if (nodes[a].key_len != nodes[b].key_len)
-		return nodes[a].key_len < nodes[b].key_len ? -1 : 1;
-	c = memcmp(nodes[a].key, nodes[b].key, nodes[a].key_len);
-	return c != 0 ? c : (a > b) - (a < b);
+	if (a->key_len != b->key_len)
+		return a->key_len < b->key_len ? -1 : 1;
+	c = memcmp(nodes[a->at].key, nodes[b->at].key, a->key_len);
+	return c != 0 ? c : (a->at > b->at) - (a->at < b->at);
 }
 
 #define ST_SORT sort_members
-#define ST_ELEMENT_TYPE uint32
-#define ST_COMPARE(a, b, nodes) compare_members(*(a), *(b), nodes)
+#define ST_ELEMENT_TYPE JsonbMember
+#define ST_COMPARE(a, b, nodes) compare_members(a, b, nodes)
 #define ST_COMPARE_ARG_TYPE const JsonbNode
 #define ST_SCOPE static
 #define ST_DEFINE
@@ -334,29 +341,26 @@ write_array(JsonbBuilder *b, uint32 at, uint32 count, uint32 flags)
  * only the last.  Returns how many there are.
  */
 static uint32
-list_members(JsonbBuilder *b, uint32 at, uint32 count, uint32 *members)
+list_members(JsonbBuilder *b, uint32 at, uint32 count, JsonbMember *members)
 {
+	const JsonbNode *nodes = b->nodes;
 	uint32		kept = 0;
 	uint32		i;
 
 	for (i = 0; i < count; i++)
 	{
-		members[i] = at;
-		at = b->nodes[at].next;
+		members[i].key_len = nodes[at].key_len;
+		members[i].at = at;
+		at = nodes[at].next;
 	}
-	sort_members(members, count, b->nodes);
+	sort_members(members, count, nodes);
 	for (i = 0; i < count; i++)
 	{
-		const JsonbNode *node = &b->nodes[members[i]];
+		uint32		len = members[i].key_len;
 
-		if (i + 1 < count)
-		{
-			const JsonbNode *following = &b->nodes[members[i + 1]];
-
-			if (following->key_len == node->key_len &&
-				memcmp(following->key, node->key, node->key_len) == 0)
-				continue;
-		}
+		if (i + 1 < count && members[i + 1].key_len == len &&
+			memcmp(nodes[members[i].at].key, nodes[members[i + 1].at].key, len) == 0)
+			continue;
 		members[kept++] = members[i];
 	}
 	return kept;
@@ -365,7 +369,7 @@ list_members(JsonbBuilder *b, uint32 at, uint32 count, uint32 *members)
 static void
 write_object(JsonbBuilder *b, uint32 at, uint32 count)
 {
-	uint32	   *members = b->members + b->nmembers;
+	JsonbMember *members = b->members + b->nmembers;
 	uint32		entries;
 	uint32		total = 0;
 	uint32		i;
@@ -375,13 +379,11 @@ write_object(JsonbBuilder *b, uint32 at, uint32 count)
 	entries = write_header(b, JB_FOBJECT, count, 2 * count);
 	for (i = 0; i < count; i++)
 	{
-		const JsonbNode *node = &b->nodes[members[i]];
-
-		append(b, node->key, node->key_len);
-		set_entry(b, entries, i, JENTRY_ISSTRING | node->key_len, &total);
+		append(b, b->nodes[members[i].at].key, members[i].key_len);
+		set_entry(b, entries, i, JENTRY_ISSTRING | members[i].key_len, &total);
 	}
 	for (i = 0; i < count; i++)
-		set_entry(b, entries, count + i, write_value(b, members[i]), &total);
+		set_entry(b, entries, count + i, write_value(b, members[i].at), &total);
 	b->nmembers -= count;
 }
 
@@ -443,7 +445,7 @@ json_text_to_jsonb(ApmStr text)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg_internal("text for jsonb is not JSON: %s", json_error_text(b.reader.error))));
 
-	b.members = palloc_extended(b.nnodes * sizeof(uint32), MCXT_ALLOC_HUGE);
+	b.members = palloc_extended(b.nnodes * sizeof(JsonbMember), MCXT_ALLOC_HUGE);
 	b.nmembers = 0;
 	b.cap = VARHDRSZ + Min(text.len, ROOM_OF_DOCUMENT) + b.nnodes * OVERHEAD_OF_NODE;
 	b.out = MemoryContextAlloc(caller, b.cap);

@@ -212,11 +212,31 @@ apply_sign(uint64 magnitude, bool negative, int64 *value)
 	return true;
 }
 
+/* The same for digits alone, few enough to fit. */
+static bool
+plain_integer(ApmStr text, int64 *value)
+{
+	const char *p = text.data;
+	const char *end = p + text.len;
+	int64		sum = 0;
+
+	if (text.len == 0 || text.len >= HEAD_DIGITS || *p == '0')
+		return false;
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		sum = sum * 10 + (*p - '0');
+	if (p < end)
+		return false;
+	*value = sum;
+	return true;
+}
+
 bool
 json_number_int64(ApmStr text, int64 *value)
 {
 	Decimal		d;
 
+	if (plain_integer(text, value))
+		return true;
 	return decimal_parse(text, &d) && d.integer && d.ndigits <= HEAD_DIGITS &&
 		apply_sign(d.head, d.negative, value);
 }

@@ -179,10 +179,15 @@ rows_error_desc(void)
 	return shape_desc(&error_shape);
 }
 
+/* Bytes of short texts that a row under construction has room for itself. */
+#define ROW_TEXT_ROOM	1024
+
 /* Values under construction: everything is NULL until set. */
 typedef struct RowBuilder
 {
 	RowShape   *shape;
+	Size		text_used;
+	char		text[ROW_TEXT_ROOM];
 	Datum		values[ROW_MAX_COLUMNS];
 	bool		nulls[ROW_MAX_COLUMNS];
 } RowBuilder;
@@ -191,6 +196,7 @@ static void
 row_begin(RowBuilder *row, RowShape *shape)
 {
 	row->shape = shape;
+	row->text_used = 0;
 	memset(row->nulls, true, shape_desc(shape)->natts * sizeof(bool));
 }
 
@@ -203,11 +209,24 @@ row_set(RowBuilder *row, int column, Datum value)
 	row->nulls[att] = false;
 }
 
+/* A short text gets the form that it has in a tuple, where it is going. */
 static void
 row_set_text(RowBuilder *row, int column, ApmStr s)
 {
-	if (s.data != NULL)
+	Size		size = s.len + VARHDRSZ_SHORT;
+	char	   *text = row->text + row->text_used;
+
+	if (s.data == NULL)
+		return;
+	if (size > VARATT_SHORT_MAX || size > ROW_TEXT_ROOM - row->text_used)
+	{
 		row_set(row, column, PointerGetDatum(cstring_to_text_with_len(s.data, s.len)));
+		return;
+	}
+	SET_VARSIZE_SHORT(text, size);
+	memcpy(VARDATA_SHORT(text), s.data, s.len);
+	row->text_used += size;
+	row_set(row, column, PointerGetDatum(text));
 }
 
 static void
