@@ -15,7 +15,7 @@
 
 /*
  * Longest body that is kept; what is decoded from it takes a few times as
- * much.  Larger ones are rare, and decoding them costs more than a statement.
+ * much.  Of larger ones nothing is kept, that memory stays small.
  */
 #define KEPT_BODY_BYTES		(64 * 1024)
 
@@ -34,14 +34,15 @@ typedef struct KeptError
 } KeptError;
 
 /*
- * Where a body is stored.  Within one statement, whose snapshot keeps what it
- * has seen, a TOAST pointer stands for the bytes: they need not be fetched
- * again to be compared.
+ * Where a body is stored.  Within one statement of one transaction, whose
+ * first snapshot lasts and keeps rows from being removed, a TOAST pointer
+ * stands for the bytes: they need not be fetched again to be compared.
  */
 typedef struct StoredBody
 {
 	struct varatt_external pointer;
 	TimestampTz statement;
+	TimestampTz transaction;	/* a procedure may have several */
 } StoredBody;
 
 typedef struct Reading
@@ -105,6 +106,7 @@ find_stored(Datum body, StoredBody *stored)
 		return false;
 	VARATT_EXTERNAL_GET_POINTER(stored->pointer, value);
 	stored->statement = GetCurrentStatementStartTimestamp();
+	stored->transaction = GetCurrentTransactionStartTimestamp();
 	return true;
 }
 
