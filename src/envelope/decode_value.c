@@ -15,35 +15,53 @@
 #define SECS_PER_DAY	86400
 #define MICROS			INT64CONST(1000000)
 
+/*
+ * A value of any kind, and which it is; text is that of a string or a number,
+ * else NULL.
+ */
+static JsonKind
+value_any(JsonReader *r, ApmStr *text)
+{
+	JsonString	s;
+	JsonKind	kind = json_reader_scalar(r, &s);
+
+	switch (kind)
+	{
+		case JSON_KIND_STRING:
+			*text = json_string_text(&s);
+			break;
+		case JSON_KIND_NUMBER:
+			*text = str_slice(s.data, s.data + s.len);
+			break;
+		case JSON_KIND_OBJECT:
+		case JSON_KIND_ARRAY:
+			*text = str_null();
+			if (!json_reader_skip(r))
+				kind = JSON_KIND_ERROR;
+			break;
+		default:
+			*text = str_null();
+			break;
+	}
+	return kind;
+}
+
 /* A string, or the digits of a number. */
 bool
 value_text(JsonReader *r, ApmStr *text)
 {
-	JsonString	s;
-
-	switch (json_reader_peek(r))
-	{
-		case JSON_KIND_STRING:
-			if (!json_reader_string(r, &s))
-				return false;
-			*text = json_string_text(&s);
-			return true;
-		case JSON_KIND_NUMBER:
-			return json_reader_number(r, text);
-		default:
-			*text = str_null();
-			return json_reader_skip(r);
-	}
+	return value_any(r, text) != JSON_KIND_ERROR;
 }
 
 /* A string only. */
 bool
 value_string(JsonReader *r, ApmStr *text)
 {
-	if (json_reader_peek(r) == JSON_KIND_STRING)
-		return value_text(r, text);
-	*text = str_null();
-	return json_reader_skip(r);
+	JsonKind	kind = value_any(r, text);
+
+	if (kind != JSON_KIND_STRING)
+		*text = str_null();
+	return kind != JSON_KIND_ERROR;
 }
 
 /* The text of an object. */
@@ -125,10 +143,10 @@ bool
 value_time_signed(JsonReader *r, DecodeTime *time)
 {
 	ApmStr		text;
-	JsonKind	kind = json_reader_peek(r);
+	JsonKind	kind = value_any(r, &text);
 	bool		ok;
 
-	if (!value_text(r, &text))
+	if (kind == JSON_KIND_ERROR)
 		return false;
 	time->ns = 0;
 	time->number = str_null();
@@ -185,10 +203,10 @@ bool
 value_status(JsonReader *r, int8 *status)
 {
 	ApmStr		text;
-	JsonKind	kind = json_reader_peek(r);
+	JsonKind	kind = value_any(r, &text);
 	int64		code;
 
-	if (!value_text(r, &text))
+	if (kind == JSON_KIND_ERROR)
 		return false;
 	*status = APM_STATUS_NULL;
 	if (kind == JSON_KIND_NUMBER)

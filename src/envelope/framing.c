@@ -352,6 +352,11 @@ envelope_frame(EnvelopeFrame *frame, const char *body, size_t len, bool strict, 
 	{
 		if (!read_item(frame, &item))
 			return false;
+		if (frame->ordinal == 1)
+		{
+			frame->first = item;
+			frame->behind_first = frame->pos;
+		}
 		frame->nul_escapes += item.nul_escapes;
 		frame->lone_surrogates += item.lone_surrogates;
 	}
@@ -365,5 +370,10 @@ envelope_next_item(EnvelopeFrame *frame, EnvelopeItem *item)
 {
 	if (frame->pos >= frame->len)
 		return false;
-	return read_item(frame, item);
+	if (frame->ordinal > 0)
+		return read_item(frame, item);
+	*item = frame->first;
+	frame->pos = frame->behind_first;
+	frame->ordinal = 1;
+	return true;
 }

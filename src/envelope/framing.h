@@ -60,6 +60,10 @@ typedef struct EnvelopeFrame
 	size_t		error_offset;
 	int32		error_ordinal;	/* item at which it broke, 0: the header */
 
+	/* the first item, kept from the check: most bodies have no other */
+	EnvelopeItem first;
+	size_t		behind_first;
+
 	/* iteration */
 	size_t		first_item;
 	size_t		pos;

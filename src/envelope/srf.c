@@ -18,6 +18,7 @@
 #include "envelope/dsn.h"
 #include "envelope/envelope.h"
 #include "envelope/framing.h"
+#include "envelope/reading.h"
 #include "json/jsonb.h"
 #include "settings.h"
 #include "types/rows.h"
@@ -31,9 +32,8 @@ typedef struct ReaderSink
 } ReaderSink;
 
 static void
-put_tuple(ReaderSink *out, HeapTuple tuple, MemoryContext caller)
+end_row(ReaderSink *out, MemoryContext caller)
 {
-	tuplestore_puttuple(out->rows, tuple);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(out->row_context);
 }
@@ -48,7 +48,8 @@ put_transaction(void *arg, const ApmSegment *segment)
 	if (segment->transaction == NULL)
 		return;
 	caller = MemoryContextSwitchTo(out->row_context);
-	put_tuple(out, rows_transaction(segment->transaction, 0, DT_NOBEGIN), caller);
+	rows_put_transaction(out->rows, segment->transaction);
+	end_row(out, caller);
 }
 
 static void
@@ -62,7 +63,8 @@ put_spans(void *arg, const ApmSegment *segment)
 		MemoryContext caller = MemoryContextSwitchTo(out->row_context);
 
 		CHECK_FOR_INTERRUPTS();
-		put_tuple(out, rows_span(&segment->spans[i]), caller);
+		rows_put_span(out->rows, &segment->spans[i]);
+		end_row(out, caller);
 	}
 }
 
@@ -73,7 +75,8 @@ put_error(void *arg, int32 ordinal, const ApmError *error)
 	MemoryContext caller = MemoryContextSwitchTo(out->row_context);
 
 	CHECK_FOR_INTERRUPTS();
-	put_tuple(out, rows_error(error, 0), caller);
+	tuplestore_puttuple(out->rows, rows_error(error, 0));
+	end_row(out, caller);
 }
 
 /* A sentence for the detail column: what became of it, why, how often, where. */
@@ -108,7 +111,8 @@ put_problem(void *arg, const ApmProblem *problem)
 		PointerGetDatum(cstring_to_text_with_len(problem->type.data, problem->type.len));
 	values[2] = CStringGetTextDatum(problem->reason);
 	values[3] = PointerGetDatum(problem_detail(problem));
-	put_tuple(out, heap_form_tuple(out->desc, values, nulls), caller);
+	tuplestore_putvalues(out->rows, out->desc, values, nulls);
+	end_row(out, caller);
 }
 
 /* Sinks for what a function does not ask for. */
@@ -176,7 +180,7 @@ reader_begin(FunctionCallInfo fcinfo, ReaderSink *out)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	out->rows = rsinfo->setResult;
 	out->desc = rsinfo->setDesc;
 	out->row_context = AllocSetContextCreate(CurrentMemoryContext, "envelope row",
@@ -184,28 +188,18 @@ reader_begin(FunctionCallInfo fcinfo, ReaderSink *out)
 }
 
 /*
- * Decodes the body in argument 0 into rows, in memory that is gone when the
- * function returns: one query may read millions of bodies.
+ * Decodes the body in argument 0 into rows.  Memory does not grow with the
+ * calls: one query may read millions of bodies.
  */
 static Datum
 reader_run(FunctionCallInfo fcinfo, ApmSink *sink)
 {
 	ReaderSink	out;
-	ApmDecodeOptions options;
-	MemoryContext decoding;
-	MemoryContext caller;
-	bytea	   *body;
-	uint8		event_id[16];
+	ApmDecodeOptions options = apm_decode_options();
 
 	reader_begin(fcinfo, &out);
-	options = apm_decode_options();
 	sink->arg = &out;
-	decoding = AllocSetContextCreate(CurrentMemoryContext, "envelope", ALLOCSET_DEFAULT_SIZES);
-	caller = MemoryContextSwitchTo(decoding);
-	body = PG_GETARG_BYTEA_PP(0);
-	envelope_decode(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &options, sink, event_id);
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(decoding);
+	reading_decode(PG_GETARG_DATUM(0), &options, sink);
 	MemoryContextDelete(out.row_context);
 	return (Datum) 0;
 }
@@ -305,7 +299,8 @@ envelope_items(PG_FUNCTION_ARGS)
 		values[1] = PointerGetDatum(cstring_to_text_with_len(type.data, type.len));
 		values[2] = JsonbPGetDatum(json_text_to_jsonb(item.header));
 		values[3] = PointerGetDatum(payload);
-		put_tuple(&out, heap_form_tuple(out.desc, values, nulls), caller);
+		tuplestore_putvalues(out.rows, out.desc, values, nulls);
+		end_row(&out, caller);
 	}
 	MemoryContextDelete(out.row_context);
 	return (Datum) 0;

@@ -212,13 +212,61 @@ apply_sign(uint64 magnitude, bool negative, int64 *value)
 	return true;
 }
 
+/* The same for digits alone, few enough to fit. */
+static bool
+plain_integer(ApmStr text, int64 *value)
+{
+	const char *p = text.data;
+	const char *end = p + text.len;
+	int64		sum = 0;
+
+	if (text.len == 0 || text.len >= HEAD_DIGITS || *p == '0')
+		return false;
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		sum = sum * 10 + (*p - '0');
+	if (p < end)
+		return false;
+	*value = sum;
+	return true;
+}
+
 bool
 json_number_int64(ApmStr text, int64 *value)
 {
 	Decimal		d;
 
+	if (plain_integer(text, value))
+		return true;
 	return decimal_parse(text, &d) && d.integer && d.ndigits <= HEAD_DIGITS &&
 		apply_sign(d.head, d.negative, value);
+}
+
+/*
+ * The form in which nearly all times come: up to twelve digits, and behind the
+ * point no more than six.  False, and nothing set, if it is another.
+ */
+static bool
+plain_micros(ApmStr text, int64 *micros)
+{
+	const char *p = text.data;
+	const char *end = text.data + text.len;
+	const char *point;
+	int64		value = 0;
+
+	if (text.len == 0 || text.len > 12 + 1 + 6 || *p == '0')
+		return false;
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		value = value * 10 + (*p - '0');
+	point = p;
+	if (point == text.data || point - text.data > 12 || end - point < 2 || end - point > 7 ||
+		*point != '.')
+		return false;
+	for (p++; p < end && *p >= '0' && *p <= '9'; p++)
+		value = value * 10 + (*p - '0');
+	if (p < end)
+		return false;
+	*micros = value * powers_of_ten[7 - (end - point)];
+	return true;
 }
 
 bool
@@ -230,6 +278,8 @@ json_number_micros(ApmStr text, int64 *micros)
 	int			known;			/* digits in d.head */
 	int64		result;
 
+	if (plain_micros(text, micros))
+		return true;
 	if (!decimal_parse(text, &d))
 		return false;
 	known = (int) Min(d.ndigits, HEAD_DIGITS);

@@ -9,10 +9,7 @@
  * callers can tell a truncated payload from a malformed one.
  */
 #include "json/reader.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "json/scan.h"
 
 /* Longest input: lengths of slices have to fit into 32 bits with room. */
 #define JSON_INPUT_LIMIT	((size_t) 1 << 30)
@@ -77,85 +74,6 @@ static const char *
 fail_punctuation(JsonReader *r, const char *p)
 {
 	return fail(r, p < r->end ? JSON_ERR_SYNTAX : JSON_ERR_EOF, p);
-}
-
-static inline const char *
-scan_space(const char *p, const char *end)
-{
-	/* SDKs send compact JSON: one comparison decides nearly always. */
-	while (p < end && (unsigned char) *p <= ' ' &&
-		   (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-		p++;
-	return p;
-}
-
-/* Passes over printable ASCII other than quote and backslash. */
-static inline const char *
-scan_plain(const char *p, const char *end)
-{
-#ifdef __SSE2__
-	/* Compared as signed bytes, non-ASCII is less than a space, too. */
-	const __m128i space = _mm_set1_epi8(' ');
-	const __m128i quote = _mm_set1_epi8('"');
-	const __m128i backslash = _mm_set1_epi8('\\');
-
-	while (end - p >= 16)
-	{
-		__m128i		v = _mm_loadu_si128((const __m128i *) p);
-		__m128i		stop = _mm_or_si128(_mm_cmplt_epi8(v, space),
-										_mm_or_si128(_mm_cmpeq_epi8(v, quote),
-													 _mm_cmpeq_epi8(v, backslash)));
-		unsigned int mask = (unsigned int) _mm_movemask_epi8(stop);
-
-		if (mask != 0)
-			return p + __builtin_ctz(mask);
-		p += 16;
-	}
-#else
-	const uint64 ones = UINT64CONST(0x0101010101010101);
-	const uint64 highs = UINT64CONST(0x8080808080808080);
-
-	/* Eight bytes at a time while none of them can be special. */
-	while (end - p >= 8)
-	{
-		uint64		v;
-		uint64		quote;
-		uint64		backslash;
-
-		memcpy(&v, p, sizeof(v));
-		quote = v ^ (ones * '"');
-		backslash = v ^ (ones * '\\');
-		if ((((v - ones * ' ') | (quote - ones) | (backslash - ones) | v) & highs) != 0)
-			break;
-		p += 8;
-	}
-#endif
-	while (p < end && (signed char) *p >= ' ' && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-static inline const char *
-scan_digits(const char *p, const char *end)
-{
-#ifdef __SSE2__
-	const __m128i zero = _mm_set1_epi8('0');
-	const __m128i nine = _mm_set1_epi8(9);
-
-	while (end - p >= 16)
-	{
-		__m128i		v = _mm_sub_epi8(_mm_loadu_si128((const __m128i *) p), zero);
-		__m128i		digit = _mm_cmpeq_epi8(_mm_min_epu8(v, nine), v);
-		unsigned int others = (unsigned int) _mm_movemask_epi8(digit) ^ 0xffff;
-
-		if (others != 0)
-			return p + __builtin_ctz(others);
-		p += 16;
-	}
-#endif
-	while (p < end && *p >= '0' && *p <= '9')
-		p++;
-	return p;
 }
 
 /*
@@ -316,9 +234,11 @@ scan_escape(JsonReader *r, const char *p, uint32 *seen)
 	}
 }
 
-/* The rest of a string, p behind the opening quote. */
-static inline const char *
-scan_string(JsonReader *r, const char *p, uint32 *seen)
+/* The rest of a string, p behind the opening quote or further on. */
+static const char *scan_any_string(JsonReader *r, const char *p, uint32 *seen) __attribute__((noinline));
+
+static const char *
+scan_any_string(JsonReader *r, const char *p, uint32 *seen)
 {
 	for (;;)
 	{
@@ -336,6 +256,29 @@ scan_string(JsonReader *r, const char *p, uint32 *seen)
 		if (unlikely(p == NULL))
 			return NULL;
 	}
+}
+
+/* The same, where most strings are read: those without anything special. */
+static inline const char *
+scan_string(JsonReader *r, const char *p, uint32 *seen)
+{
+#ifdef __SSE2__
+	while (likely(r->end - p >= 16))
+	{
+		unsigned int special = find_special(p);
+
+		if (special == 0)
+		{
+			p += 16;
+			continue;
+		}
+		p += __builtin_ctz(special);
+		if (likely(*p == '"'))
+			return p + 1;
+		break;
+	}
+#endif
+	return scan_any_string(r, p, seen);
 }
 
 /* A number, p at its first byte: a digit or the minus sign. */
@@ -468,7 +411,7 @@ scan_value(JsonReader *r, const char *p)
 		}
 		else
 		{
-			p = scan_scalar(r, p);
+			p = *p == '"' ? scan_string(r, p + 1, &r->seen) : scan_scalar(r, p);
 			if (unlikely(p == NULL))
 				return NULL;
 		}
@@ -670,6 +613,26 @@ bool
 json_reader_null(JsonReader *r)
 {
 	return want(r, JSON_KIND_NULL) && advance(r, scan_literal(r, r->pos, "null"));
+}
+
+JsonKind
+json_reader_scalar(JsonReader *r, JsonString *text)
+{
+	JsonKind	kind = peek(r);
+	uint32		seen_before = r->seen;
+	const char *start = r->pos;
+	int			quotes = kind == JSON_KIND_STRING;
+
+	if (kind == JSON_KIND_ERROR || kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY)
+		return kind;
+	r->seen = 0;
+	if (!advance(r, scan_scalar(r, start)))
+		kind = JSON_KIND_ERROR;
+	text->data = start + quotes;
+	text->len = (uint32) (r->pos - start) - 2 * quotes;
+	text->seen = r->seen;
+	r->seen |= seen_before;
+	return kind;
 }
 
 bool

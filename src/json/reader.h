@@ -108,6 +108,14 @@ extern bool json_reader_number(JsonReader *r, ApmStr *text);
 extern bool json_reader_bool(JsonReader *r, bool *value);
 extern bool json_reader_null(JsonReader *r);
 
+/*
+ * Reads the next value if it is a scalar, in one call instead of a peek and
+ * one of the above: text is that of a string as json_reader_string() gives
+ * it, or a number or literal as it stands.  An object or array is left to be
+ * entered or passed over.  Returns the kind, JSON_KIND_ERROR on error.
+ */
+extern JsonKind json_reader_scalar(JsonReader *r, JsonString *text);
+
 /* Passes over one value of any kind, checking it fully. */
 extern bool json_reader_skip(JsonReader *r);
 
@@ -130,11 +138,21 @@ extern const char *json_error_text(JsonErrorCode code);
  */
 extern size_t json_unescape(const JsonString *s, char *dst);
 
-/*
- * The text of a string: the slice itself when nothing is escaped, else a
- * palloc'd copy with escapes resolved as by json_unescape().
- */
-extern ApmStr json_string_text(const JsonString *s);
+/* A palloc'd copy of a string, escapes resolved as by json_unescape(). */
+extern ApmStr json_string_copy(const JsonString *s);
+
+/* The text of a string: the slice itself when nothing is escaped, else a copy. */
+static inline ApmStr
+json_string_text(const JsonString *s)
+{
+	ApmStr		text;
+
+	if (s->seen & JSON_SEEN_ESCAPE)
+		return json_string_copy(s);
+	text.data = s->data;
+	text.len = s->len;
+	return text;
+}
 
 /* Is this string, escapes resolved, equal to the C string? */
 extern bool json_string_is(const JsonString *s, const char *literal);

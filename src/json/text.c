@@ -123,19 +123,13 @@ json_unescape(const JsonString *s, char *dst)
 }
 
 ApmStr
-json_string_text(const JsonString *s)
+json_string_copy(const JsonString *s)
 {
+	char	   *copy = palloc(s->len);
 	ApmStr		text;
 
-	text.data = s->data;
-	text.len = s->len;
-	if (s->seen & JSON_SEEN_ESCAPE)
-	{
-		char	   *copy = palloc(s->len);
-
-		text.data = copy;
-		text.len = (uint32) json_unescape(s, copy);
-	}
+	text.data = copy;
+	text.len = (uint32) json_unescape(s, copy);
 	return text;
 }
 

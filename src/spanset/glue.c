@@ -183,7 +183,7 @@ return_spans(FunctionCallInfo fcinfo, SpansetColumns *c, const bool *wanted_code
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		spanset_get(c, i, &span);
-		tuplestore_puttuple(rsinfo->setResult, rows_span(&span));
+		rows_put_span(rsinfo->setResult, &span);
 		MemoryContextReset(row_context);
 	}
 	MemoryContextSwitchTo(old);

@@ -11,19 +11,42 @@ const char *const apm_status_names[APM_STATUS_COUNT] = {
 	"internal_error", "unavailable", "data_loss", "unauthenticated"
 };
 
-static int
-hex_digit(unsigned char c)
+/* A hex digit: its value and DIGIT; 0 for every other byte. */
+#define DIGIT	0x80
+
+static const uint8 digit_values[256] = {
+	['0'] = DIGIT | 0, ['1'] = DIGIT | 1, ['2'] = DIGIT | 2, ['3'] = DIGIT | 3,
+	['4'] = DIGIT | 4, ['5'] = DIGIT | 5, ['6'] = DIGIT | 6, ['7'] = DIGIT | 7,
+	['8'] = DIGIT | 8, ['9'] = DIGIT | 9,
+	['a'] = DIGIT | 10, ['b'] = DIGIT | 11, ['c'] = DIGIT | 12,
+	['d'] = DIGIT | 13, ['e'] = DIGIT | 14, ['f'] = DIGIT | 15,
+	['A'] = DIGIT | 10, ['B'] = DIGIT | 11, ['C'] = DIGIT | 12,
+	['D'] = DIGIT | 13, ['E'] = DIGIT | 14, ['F'] = DIGIT | 15
+};
+
+/* Digits and nothing else, the form in which nearly all ids come. */
+static bool
+read_plain_id(const char *s, uint8 *dst, int nbytes)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
+	uint8		all = DIGIT;
+	uint8		any = 0;
+	int			i;
+
+	for (i = 0; i < nbytes; i++)
+	{
+		uint8		high = digit_values[(unsigned char) s[2 * i]];
+		uint8		low = digit_values[(unsigned char) s[2 * i + 1]];
+
+		all &= high & low;
+		dst[i] = (uint8) (high << 4 | (low & 0x0f));
+		any |= dst[i];
+	}
+	return (all & DIGIT) != 0 && any != 0;
 }
 
-bool
-hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
+/* Digits with dashes between them, in pairs of digits or elsewhere. */
+static bool
+read_dashed_id(const char *s, size_t len, uint8 *dst, int nbytes)
 {
 	int			ndigits = 0;
 	uint8		any = 0;
@@ -31,11 +54,11 @@ hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
 
 	for (i = 0; i < len; i++)
 	{
-		int			d = hex_digit((unsigned char) s[i]);
+		uint8		d = digit_values[(unsigned char) s[i]];
 
-		if (d < 0)
+		if (d == 0)
 		{
-			if (dashes && s[i] == '-' && i > 0 && i + 1 < len && s[i - 1] != '-')
+			if (s[i] == '-' && i > 0 && i + 1 < len && s[i - 1] != '-')
 				continue;
 			return false;
 		}
@@ -44,11 +67,19 @@ hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
 		if (ndigits % 2 == 0)
 			dst[ndigits / 2] = (uint8) (d << 4);
 		else
-			dst[ndigits / 2] |= (uint8) d;
-		any |= (uint8) d;
+			dst[ndigits / 2] |= d & 0x0f;
+		any |= d & 0x0f;
 		ndigits++;
 	}
 	return ndigits == nbytes * 2 && any != 0;
+}
+
+bool
+hex_read_id(const char *s, size_t len, bool dashes, uint8 *dst, int nbytes)
+{
+	if (len == (size_t) nbytes * 2)
+		return read_plain_id(s, dst, nbytes);
+	return dashes && len > (size_t) nbytes * 2 && read_dashed_id(s, len, dst, nbytes);
 }
 
 bool

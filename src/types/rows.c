@@ -179,10 +179,15 @@ rows_error_desc(void)
 	return shape_desc(&error_shape);
 }
 
+/* Bytes of short texts that a row under construction has room for itself. */
+#define ROW_TEXT_ROOM	1024
+
 /* Values under construction: everything is NULL until set. */
 typedef struct RowBuilder
 {
 	RowShape   *shape;
+	Size		text_used;
+	char		text[ROW_TEXT_ROOM];
 	Datum		values[ROW_MAX_COLUMNS];
 	bool		nulls[ROW_MAX_COLUMNS];
 } RowBuilder;
@@ -191,6 +196,7 @@ static void
 row_begin(RowBuilder *row, RowShape *shape)
 {
 	row->shape = shape;
+	row->text_used = 0;
 	memset(row->nulls, true, shape_desc(shape)->natts * sizeof(bool));
 }
 
@@ -203,11 +209,24 @@ row_set(RowBuilder *row, int column, Datum value)
 	row->nulls[att] = false;
 }
 
+/* A short text gets the form that it has in a tuple, where it is going. */
 static void
 row_set_text(RowBuilder *row, int column, ApmStr s)
 {
-	if (s.data != NULL)
+	Size		size = s.len + VARHDRSZ_SHORT;
+	char	   *text = row->text + row->text_used;
+
+	if (s.data == NULL)
+		return;
+	if (size > VARATT_SHORT_MAX || size > ROW_TEXT_ROOM - row->text_used)
+	{
 		row_set(row, column, PointerGetDatum(cstring_to_text_with_len(s.data, s.len)));
+		return;
+	}
+	SET_VARSIZE_SHORT(text, size);
+	memcpy(VARDATA_SHORT(text), s.data, s.len);
+	row->text_used += size;
+	row_set(row, column, PointerGetDatum(text));
 }
 
 static void
@@ -244,28 +263,90 @@ row_end(RowBuilder *row)
 	return heap_form_tuple(row->shape->desc, row->values, row->nulls);
 }
 
+static void
+row_put(RowBuilder *row, Tuplestorestate *rows)
+{
+	tuplestore_putvalues(rows, row->shape->desc, row->values, row->nulls);
+}
+
+static void
+set_span(RowBuilder *row, const ApmSpan *span)
+{
+	row_begin(row, &span_shape);
+	row_set(row, S_TRACE_ID, PointerGetDatum(span->trace_id));
+	row_set_span_id(row, S_SPAN_ID, span->span_id);
+	row_set_span_id(row, S_PARENT_SPAN_ID, span->parent_span_id);
+	row_set_span_id(row, S_SEGMENT_ID, span->segment_id);
+	row_set(row, S_IS_SEGMENT, BoolGetDatum(span->is_segment));
+	row_set_text(row, S_OP, span->op);
+	row_set_text(row, S_DESCRIPTION, span->description);
+	row_set_status(row, S_STATUS, span->status);
+	row_set(row, S_START_TIME, TimestampTzGetDatum(types_timestamp(span->start_us)));
+	row_set_millis(row, S_DURATION_MS, span->duration_us);
+	row_set_millis(row, S_SELF_TIME_MS, span->self_time_us);
+	row_set_text(row, S_CATEGORY, span->category);
+	row_set_text(row, S_SPAN_GROUP, span->span_group);
+	row_set_text(row, S_ORIGIN, span->origin);
+	row_set_json(row, S_ATTRIBUTES, span->attributes);
+}
+
 HeapTuple
 rows_span(const ApmSpan *span)
 {
 	RowBuilder	row;
 
-	row_begin(&row, &span_shape);
-	row_set(&row, S_TRACE_ID, PointerGetDatum(span->trace_id));
-	row_set_span_id(&row, S_SPAN_ID, span->span_id);
-	row_set_span_id(&row, S_PARENT_SPAN_ID, span->parent_span_id);
-	row_set_span_id(&row, S_SEGMENT_ID, span->segment_id);
-	row_set(&row, S_IS_SEGMENT, BoolGetDatum(span->is_segment));
-	row_set_text(&row, S_OP, span->op);
-	row_set_text(&row, S_DESCRIPTION, span->description);
-	row_set_status(&row, S_STATUS, span->status);
-	row_set(&row, S_START_TIME, TimestampTzGetDatum(types_timestamp(span->start_us)));
-	row_set_millis(&row, S_DURATION_MS, span->duration_us);
-	row_set_millis(&row, S_SELF_TIME_MS, span->self_time_us);
-	row_set_text(&row, S_CATEGORY, span->category);
-	row_set_text(&row, S_SPAN_GROUP, span->span_group);
-	row_set_text(&row, S_ORIGIN, span->origin);
-	row_set_json(&row, S_ATTRIBUTES, span->attributes);
+	set_span(&row, span);
 	return row_end(&row);
+}
+
+void
+rows_put_span(Tuplestorestate *rows, const ApmSpan *span)
+{
+	RowBuilder	row;
+
+	set_span(&row, span);
+	row_put(&row, rows);
+}
+
+static void
+set_transaction(RowBuilder *row, const ApmTransaction *t, int32 project_id,
+				TimestampTz received_at)
+{
+	row_begin(row, &transaction_shape);
+	if (project_id == 0)
+		project_id = t->project_id;
+	if (project_id != 0)
+		row_set(row, T_PROJECT_ID, Int32GetDatum(project_id));
+	if (t->has_event_id)
+		row_set(row, T_EVENT_ID, PointerGetDatum(t->event_id));
+	row_set(row, T_TRACE_ID, PointerGetDatum(t->trace_id));
+	row_set_span_id(row, T_SPAN_ID, t->span_id);
+	row_set_span_id(row, T_PARENT_SPAN_ID, t->parent_span_id);
+	row_set_text(row, T_NAME, t->name);
+	row_set_text(row, T_SOURCE, t->source);
+	row_set_text(row, T_OP, t->op);
+	row_set_status(row, T_STATUS, t->status);
+	row_set(row, T_START_TIME, TimestampTzGetDatum(types_timestamp(t->start_us)));
+	row_set(row, T_END_TIME,
+			TimestampTzGetDatum(types_timestamp(t->start_us + t->duration_us)));
+	row_set_millis(row, T_DURATION_MS, t->duration_us);
+	row_set_text(row, T_ENVIRONMENT, t->environment);
+	row_set_text(row, T_RELEASE, t->release);
+	row_set_text(row, T_PLATFORM, t->platform);
+	row_set_text(row, T_SDK, t->sdk);
+	row_set_text(row, T_USER_KEY, t->user_key);
+	row_set_text(row, T_HTTP_METHOD, t->http_method);
+	if (t->http_status != 0)
+		row_set(row, T_HTTP_STATUS, Int32GetDatum(t->http_status));
+	row_set_json(row, T_MEASUREMENTS, t->measurements);
+	row_set_json(row, T_TAGS, t->tags);
+	row_set_json(row, T_CONTEXTS, t->contexts);
+	if (!isnan(t->sample_rate))
+		row_set(row, T_SAMPLE_RATE, Float8GetDatum(t->sample_rate));
+	row_set(row, T_WEIGHT, Float8GetDatum(t->weight));
+	row_set(row, T_SPAN_COUNT, Int32GetDatum(t->span_count));
+	if (!TIMESTAMP_IS_NOBEGIN(received_at))
+		row_set(row, T_RECEIVED_AT, TimestampTzGetDatum(received_at));
 }
 
 HeapTuple
@@ -273,42 +354,17 @@ rows_transaction(const ApmTransaction *t, int32 project_id, TimestampTz received
 {
 	RowBuilder	row;
 
-	row_begin(&row, &transaction_shape);
-	if (project_id == 0)
-		project_id = t->project_id;
-	if (project_id != 0)
-		row_set(&row, T_PROJECT_ID, Int32GetDatum(project_id));
-	if (t->has_event_id)
-		row_set(&row, T_EVENT_ID, PointerGetDatum(t->event_id));
-	row_set(&row, T_TRACE_ID, PointerGetDatum(t->trace_id));
-	row_set_span_id(&row, T_SPAN_ID, t->span_id);
-	row_set_span_id(&row, T_PARENT_SPAN_ID, t->parent_span_id);
-	row_set_text(&row, T_NAME, t->name);
-	row_set_text(&row, T_SOURCE, t->source);
-	row_set_text(&row, T_OP, t->op);
-	row_set_status(&row, T_STATUS, t->status);
-	row_set(&row, T_START_TIME, TimestampTzGetDatum(types_timestamp(t->start_us)));
-	row_set(&row, T_END_TIME,
-			TimestampTzGetDatum(types_timestamp(t->start_us + t->duration_us)));
-	row_set_millis(&row, T_DURATION_MS, t->duration_us);
-	row_set_text(&row, T_ENVIRONMENT, t->environment);
-	row_set_text(&row, T_RELEASE, t->release);
-	row_set_text(&row, T_PLATFORM, t->platform);
-	row_set_text(&row, T_SDK, t->sdk);
-	row_set_text(&row, T_USER_KEY, t->user_key);
-	row_set_text(&row, T_HTTP_METHOD, t->http_method);
-	if (t->http_status != 0)
-		row_set(&row, T_HTTP_STATUS, Int32GetDatum(t->http_status));
-	row_set_json(&row, T_MEASUREMENTS, t->measurements);
-	row_set_json(&row, T_TAGS, t->tags);
-	row_set_json(&row, T_CONTEXTS, t->contexts);
-	if (!isnan(t->sample_rate))
-		row_set(&row, T_SAMPLE_RATE, Float8GetDatum(t->sample_rate));
-	row_set(&row, T_WEIGHT, Float8GetDatum(t->weight));
-	row_set(&row, T_SPAN_COUNT, Int32GetDatum(t->span_count));
-	if (!TIMESTAMP_IS_NOBEGIN(received_at))
-		row_set(&row, T_RECEIVED_AT, TimestampTzGetDatum(received_at));
+	set_transaction(&row, t, project_id, received_at);
 	return row_end(&row);
+}
+
+void
+rows_put_transaction(Tuplestorestate *rows, const ApmTransaction *t)
+{
+	RowBuilder	row;
+
+	set_transaction(&row, t, 0, DT_NOBEGIN);
+	row_put(&row, rows);
 }
 
 /* JSON array of strings to text[]; anything else gives NULL. */

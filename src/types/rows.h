@@ -14,6 +14,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "plugin/pg_apm_plugin.h"
 
@@ -29,6 +30,10 @@ extern HeapTuple rows_span(const ApmSpan *span);
 extern HeapTuple rows_transaction(const ApmTransaction *t, int32 project_id,
 								  TimestampTz received_at);
 extern HeapTuple rows_error(const ApmError *e, int32 project_id);
+
+/* The same, put into the result of a set-returning function. */
+extern void rows_put_span(Tuplestorestate *rows, const ApmSpan *span);
+extern void rows_put_transaction(Tuplestorestate *rows, const ApmTransaction *t);
 
 /*
  * A composite datum of type apm.span back to the struct.  Strings point into

@@ -65,6 +65,41 @@ RESET pg_apm.max_json_depth;
 SELECT count(*), max(ordinal) FROM apm.envelope_items(convert_to('{}' || repeat(E'\n{"type":"x"}\n', 1000000), 'UTF8'));
 SELECT count(*), min(reason), max(reason) FROM apm.envelope_problems(convert_to('{}' || repeat(E'\n{"type":"x"}\n', 1000000), 'UTF8'));
 
+-- what several functions ask about one body is decoded once: whatever is asked before, the answers are those of this body
+CREATE TEMP TABLE bodies (n int, body bytea);
+ALTER TABLE bodies ALTER body SET STORAGE EXTERNAL;
+INSERT INTO bodies
+  SELECT n, pg_temp.tx(format('[{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"%s","start_timestamp":1767571200.3,"timestamp":1767571200.4},%s]',
+                              lpad(n::text, 16, '0'), CASE WHEN n % 2 = 0 THEN 'null' ELSE '   1' END),
+                       format(',"release":"r%s","extra":"%s"', n, repeat('x', CASE n WHEN 5 THEN 100000 WHEN 6 THEN 10 ELSE 5000 END)))
+    FROM generate_series(1, 6) n;
+SELECT n, (SELECT release FROM apm.envelope_transactions(body)), (SELECT count(*) FROM apm.envelope_problems(body)) AS problems,
+       (SELECT min(span_id::text) FROM apm.envelope_spans(body)), (SELECT count(*) FROM apm.envelope_errors(body)) AS errors,
+       (SELECT release FROM apm.envelope_transactions(body || ''::bytea)) AS copied, (SELECT span_count FROM apm.envelope_transactions(body))
+  FROM bodies ORDER BY n;
+SELECT a.n, b.n, (SELECT release FROM apm.envelope_transactions(a.body)), (SELECT release FROM apm.envelope_transactions(b.body)),
+       (SELECT min(span_id::text) FROM apm.envelope_spans(a.body))
+  FROM bodies a JOIN bodies b ON b.n BETWEEN a.n AND a.n + 1 ORDER BY 1, 2;
+-- but not under other settings
+SELECT n, (SELECT count(*) FROM apm.envelope_spans(body)) AS lenient, set_config('pg_apm.validation', 'strict', true),
+       (SELECT count(*) FROM apm.envelope_spans(body)) AS strict, set_config('pg_apm.validation', 'lenient', true),
+       (SELECT count(*) FROM apm.envelope_spans(body)) AS lenient, set_config('pg_apm.max_event_size', '1000', true),
+       (SELECT reason FROM apm.envelope_problems(body)), set_config('pg_apm.max_event_size', '1000000', true)
+  FROM bodies WHERE n IN (1, 5, 6) ORDER BY n;
+SELECT (SELECT count(*) FROM apm.envelope_problems(body)), set_config('pg_apm.keep_raw_items', 'on', true),
+       (SELECT count(*) FROM apm.envelope_problems(body)), set_config('pg_apm.keep_raw_items', 'off', true)
+  FROM (SELECT pg_temp.body('{}', '{"type":"quantum"}', '{}') AS body OFFSET 0) b;
+-- nor after the row has changed
+DO $$
+BEGIN
+  FOR i IN 1 .. 3 LOOP
+    RAISE INFO '%', (SELECT release FROM bodies, apm.envelope_transactions(body) WHERE n = 1);
+    UPDATE bodies SET body = convert_to(replace(convert_from(body, 'UTF8'), '"release":"', '"release":"' || i), 'UTF8') WHERE n = 1;
+    RAISE INFO '%', (SELECT release FROM bodies, apm.envelope_transactions(body) WHERE n = 1);
+  END LOOP;
+END $$;
+DROP TABLE bodies;
+
 -- the functions can be planned and run in any clause
 SELECT count(*) FROM generate_series(1, 3) g, apm.envelope_spans(pg_temp.tx()) s WHERE s.is_segment;
 SELECT (apm.envelope_transactions(pg_temp.tx())).name;

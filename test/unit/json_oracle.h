@@ -68,28 +68,34 @@ json_outcome_of_skip(const char *data, size_t len, int max_depth, bool strict)
 	return json_outcome(&r);
 }
 
-/* Reads everything by the calls a decoder would make.  Recursion is fine here. */
+/*
+ * Reads everything by the calls a decoder would make, scalars by the call for
+ * any of them or by that for their kind.  Recursion is fine here.
+ */
 static void
-json_walk(JsonReader *r)
+json_walk(JsonReader *r, bool any_scalar)
 {
 	JsonString	s;
 	ApmStr		number;
 	bool		flag;
+	JsonKind	kind = any_scalar ? json_reader_scalar(r, &s) : json_reader_peek(r);
 
-	switch (json_reader_peek(r))
+	if (any_scalar && kind != JSON_KIND_OBJECT && kind != JSON_KIND_ARRAY)
+		return;
+	switch (kind)
 	{
 		case JSON_KIND_OBJECT:
 			if (json_reader_enter_object(r))
 			{
 				while (json_reader_next_key(r, &s))
-					json_walk(r);
+					json_walk(r, any_scalar);
 			}
 			break;
 		case JSON_KIND_ARRAY:
 			if (json_reader_enter_array(r))
 			{
 				while (json_reader_next_element(r))
-					json_walk(r);
+					json_walk(r, any_scalar);
 			}
 			break;
 		case JSON_KIND_STRING:
@@ -396,10 +402,16 @@ json_oracle_check(const char *input, size_t len, int max_depth, JsonDifference *
 	strict = json_outcome_of_skip(data, len, max_depth, true);
 
 	json_reader_init(&r, data, len, max_depth);
-	json_walk(&r);
+	json_walk(&r, false);
 	(void) json_reader_finish(&r);
 	if (!json_outcome_equal(skip, json_outcome(&r)))
 		problem = "walk and skip disagree";
+
+	json_reader_init(&r, data, len, max_depth);
+	json_walk(&r, true);
+	(void) json_reader_finish(&r);
+	if (!json_outcome_equal(skip, json_outcome(&r)))
+		problem = "walk by scalars and skip disagree";
 
 	json_reader_init(&r, data, len, max_depth);
 	if (json_reader_capture(&r, &text, &seen))
@@ -413,7 +425,7 @@ json_oracle_check(const char *input, size_t len, int max_depth, JsonDifference *
 
 	json_reader_init(&r, data, len, max_depth);
 	r.strict_surrogates = true;
-	json_walk(&r);
+	json_walk(&r, false);
 	(void) json_reader_finish(&r);
 	if (!json_outcome_equal(strict, json_outcome(&r)))
 		problem = "strict walk and skip disagree";

@@ -19,6 +19,7 @@
 #define json_reader_number			portable_number
 #define json_reader_bool			portable_bool
 #define json_reader_null			portable_null
+#define json_reader_scalar			portable_scalar
 #define json_reader_skip			portable_skip
 #define json_reader_capture			portable_capture
 #define json_reader_finish			portable_finish

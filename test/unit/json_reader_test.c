@@ -339,6 +339,39 @@ test_protocol(void)
 	CHECK(json_reader_finish(&r) && r.nul_escapes == 1 && r.lone_surrogates == 1 && r.seen == 7);
 }
 
+/* The call for scalars of any kind. */
+static void
+test_scalar(void)
+{
+	JsonReader	r;
+	JsonString	s;
+
+	r = reader_of("[ \"\", \"a\\u0000\",-1.5e3 ,true, false,null,{},[1]]");
+	CHECK(json_reader_scalar(&r, &s) == JSON_KIND_ARRAY && json_reader_offset(&r) == 0);
+	CHECK(json_reader_enter_array(&r) && json_reader_next_element(&r));
+	CHECK(json_reader_scalar(&r, &s) == JSON_KIND_STRING && s.len == 0 && s.seen == 0);
+	CHECK(json_reader_next_element(&r) && json_reader_scalar(&r, &s) == JSON_KIND_STRING);
+	CHECK(s.len == 7 && memcmp(s.data, "a\\u0000", 7) == 0 && s.seen == (JSON_SEEN_ESCAPE | JSON_SEEN_NUL));
+	CHECK(json_reader_next_element(&r) && json_reader_scalar(&r, &s) == JSON_KIND_NUMBER);
+	CHECK(s.len == 6 && memcmp(s.data, "-1.5e3", 6) == 0 && s.seen == 0);
+	CHECK(json_reader_next_element(&r) && json_reader_scalar(&r, &s) == JSON_KIND_TRUE && s.len == 4);
+	CHECK(json_reader_next_element(&r) && json_reader_scalar(&r, &s) == JSON_KIND_FALSE && s.len == 5);
+	CHECK(json_reader_next_element(&r) && json_reader_scalar(&r, &s) == JSON_KIND_NULL && s.len == 4);
+	CHECK(json_reader_next_element(&r) && json_reader_scalar(&r, &s) == JSON_KIND_OBJECT);
+	CHECK(json_reader_skip(&r) && json_reader_next_element(&r));
+	CHECK(json_reader_scalar(&r, &s) == JSON_KIND_ARRAY && json_reader_skip(&r));
+	CHECK(!json_reader_next_element(&r) && json_reader_finish(&r));
+	CHECK(r.seen == (JSON_SEEN_ESCAPE | JSON_SEEN_NUL) && r.nul_escapes == 1);
+
+	r = reader_of("\"a");
+	CHECK(json_reader_scalar(&r, &s) == JSON_KIND_ERROR && r.error == JSON_ERR_EOF);
+	CHECK(json_reader_scalar(&r, &s) == JSON_KIND_ERROR && json_reader_offset(&r) == 2);
+	r = reader_of("nul");
+	CHECK(json_reader_scalar(&r, &s) == JSON_KIND_ERROR && r.error == JSON_ERR_EOF);
+	r = reader_of("-Infinity");
+	CHECK(json_reader_scalar(&r, &s) == JSON_KIND_ERROR && r.error == JSON_ERR_NAN);
+}
+
 static void
 test_capture(void)
 {
@@ -446,6 +479,7 @@ main(int argc, char **argv)
 	test_surrogates();
 	test_depth();
 	test_protocol();
+	test_scalar();
 	test_capture();
 	nfiles += check_directory("test/data/envelopes");
 	nfiles += check_directory("../shared/data/envelopes");
