@@ -27,6 +27,8 @@ extern bool apm_infer_statuses;
 extern bool apm_name_by_path;
 extern bool apm_normalize_names;
 extern int	apm_max_past_seconds;
+extern int	apm_max_names;
+extern bool apm_use_rollups;
 extern int	apm_max_future_seconds;
 extern bool apm_scrub_data;
 extern char *apm_databases;
