@@ -46,6 +46,12 @@ END
 $$;
 COMMENT ON FUNCTION _apm.keep_names(text, date, date) IS 'Decides which names have cells of their own';
 
+CREATE FUNCTION _apm.merged_measures(cube text) RETURNS text
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  RETURN (SELECT pg_catalog.string_agg(k.merged, ', ' ORDER BY k.place) FROM _apm.cube_columns k
+           WHERE k.cube = merged_measures.cube AND k.stored AND NOT k.is_key);
+COMMENT ON FUNCTION _apm.merged_measures(text) IS 'Aggregates that merge the stored measures of cells c';
+
 -- Several rows of a cell become one.
 CREATE FUNCTION _apm.merge_cells(cube text, store text, condition text) RETURNS void
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -54,10 +60,8 @@ AS $$
 DECLARE
   keys text := array_to_string(_apm.cell_columns(cube, true), ', ');
   measures text := array_to_string(_apm.cell_columns(cube, false), ', ');
-  merged text;
+  merged text := _apm.merged_measures(cube);
 BEGIN
-  SELECT string_agg(k.merged, ', ' ORDER BY k.place) INTO merged
-    FROM _apm.cube_columns k WHERE k.cube = merge_cells.cube AND k.stored AND NOT k.is_key;
   EXECUTE format('WITH c AS (DELETE FROM %1$s c WHERE %2$s RETURNING c.*)
                   INSERT INTO %1$s (bucket, %3$s, %4$s) SELECT c.bucket, %3$s, %5$s FROM c GROUP BY c.bucket, %3$s',
                  store, condition, keys, measures, merged);
@@ -73,10 +77,8 @@ AS $$
 DECLARE
   keys text := array_to_string(_apm.cell_columns(cube, true), ', ');
   measures text := array_to_string(_apm.cell_columns(cube, false), ', ');
-  merged text;
+  merged text := _apm.merged_measures(cube);
 BEGIN
-  SELECT string_agg(k.merged, ', ' ORDER BY k.place) INTO merged
-    FROM _apm.cube_columns k WHERE k.cube = widen_cells.cube AND k.stored AND NOT k.is_key;
   EXECUTE format('INSERT INTO %1$s (bucket, %2$s, %3$s) SELECT _apm.bin(%4$L, c.bucket), %2$s, %5$s FROM %6$s c WHERE %7$s GROUP BY 1, %2$s',
                  wide, keys, measures, width, merged, narrow, condition);
 END
@@ -290,6 +292,30 @@ END
 $$;
 COMMENT ON FUNCTION _apm.tend_partitions(regclass, timestamptz, timestamptz) IS 'Summarizes new ranges of the partitions of these days, and analyzes those that never were';
 
+-- Partitions that somebody attached by hand get the triggers of the others.
+CREATE FUNCTION _apm.watch_partitions(relation regclass, kind text) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+  SET lock_timeout = '100ms'
+AS $$
+DECLARE
+  leaf regclass;
+BEGIN
+  FOR leaf IN
+    SELECT h.inhrelid FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+     WHERE h.inhparent = relation AND c.relkind = 'r'
+       AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = h.inhrelid AND t.tgfoid = '_apm.mark_stale'::regproc)
+  LOOP
+    BEGIN
+      PERFORM _apm.watch_changes(leaf, kind);
+    EXCEPTION WHEN lock_not_available THEN
+      NULL;
+    END;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION _apm.watch_partitions(regclass, text) IS 'Triggers for partitions that have none';
+
 -- Plans are made before there are statistics of what just came: no scan of a
 -- whole partition, and hashing instead of sorting by text.
 CREATE FUNCTION _apm.roll(kind text DEFAULT 'transactions', at timestamptz DEFAULT now()) RETURNS bigint
@@ -327,6 +353,7 @@ BEGIN
   SELECT * INTO s FROM _apm.rollup_state r WHERE r.kind = roll.kind;
 
   SELECT c.relation INTO relation FROM _apm.cubes c WHERE c.kind = roll.kind LIMIT 1;
+  PERFORM _apm.watch_partitions(relation, roll.kind);
   EXECUTE format('SELECT count(*) AS n, min(t.end_time) AS first_at, max(t.end_time) AS last_at FROM %s t WHERE %s', relation, condition)
     INTO tail;
   IF tail.n > 0 THEN
