@@ -168,10 +168,27 @@ INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, fro
   ('vitals', 8, 'good', false, true, 'count(*) FILTER (WHERE apm.web_vital_rating(w.vital, v.val) = ''good'')', NULL, 'sum(c.good)::bigint'),
   ('vitals', 9, 'meh', false, true, 'count(*) FILTER (WHERE apm.web_vital_rating(w.vital, v.val) = ''meh'')', NULL, 'sum(c.meh)::bigint'),
   ('vitals', 10, 'poor', false, true, 'count(*) FILTER (WHERE apm.web_vital_rating(w.vital, v.val) = ''poor'')', NULL, 'sum(c.poor)::bigint'),
-  ('vitals', 11, 'scored', false, true, 'count(apm.vital_score(w.vital, v.val, b.browser))', NULL, 'sum(c.scored)::bigint'),
+  ('vitals', 11, 'scored', false, true, 'count({score})', NULL, 'sum(c.scored)::bigint'),
   ('vitals', 12, 'score', false, true,
-   'coalesce(sum(round(apm.vital_score(w.vital, v.val, b.browser) * 1e9)::bigint), 0)::bigint', NULL, 'sum(c.score)::bigint'),
+   'coalesce(sum(round({score} * 1e9)::bigint), 0)::bigint', NULL, 'sum(c.score)::bigint'),
   ('vitals', 13, 'sketch', false, true, 'apm.sketch_agg(v.val)', NULL, 'apm.sketch_merge(c.sketch)');
+
+-- A score that was stored with the vital counts, else one is computed.
+UPDATE _apm.cube_columns SET from_rows = pg_catalog.replace(from_rows, '{score}',
+  $$coalesce(apm.measurement(t.measurements, 'score.ratio.' || w.vital), apm.vital_score(w.vital, v.val, b.browser))$$) WHERE cube = 'vitals';
+
+-- Vitals whose page is not stored or not known are read from rows.  They look
+-- like those of pages.
+INSERT INTO _apm.cubes (cube, kind, relation, source, condition, store)
+  SELECT 'waiting vitals', 'none', '_apm.page_vitals',
+         pg_catalog.replace(pg_catalog.replace(c.source, 'apm.transactions t CROSS',
+           '(SELECT p.project_id, p.observed_at AS end_time, p.transaction_name AS name, NULL::text AS op, p.environment, p.release,
+                    p.vitals AS measurements, p.browser FROM _apm.page_vitals p WHERE p.page_end IS NULL) t CROSS'),
+           $$t.contexts -> 'browser' ->> 'name'$$, 't.browser'),
+         c.condition, c.store
+    FROM _apm.cubes c WHERE c.cube = 'vitals';
+INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, from_cells, merged)
+  SELECT 'waiting vitals', c.place, c.name, c.is_key, c.stored, c.from_rows, c.from_cells, c.merged FROM _apm.cube_columns c WHERE c.cube = 'vitals';
 
 INSERT INTO _apm.rollup_state (kind) VALUES ('transactions');
 

@@ -457,7 +457,8 @@ DECLARE
   rebuilt bigint := 0;
 BEGIN
   PERFORM _apm.check_window(since, until);
-  FOR k IN SELECT c.kind AS name, min(c.relation) AS relation, array_agg(c.store) AS stores FROM _apm.cubes c GROUP BY c.kind ORDER BY c.kind LOOP
+  FOR k IN SELECT c.kind AS name, min(c.relation) AS relation, array_agg(c.store) AS stores FROM _apm.cubes c
+            WHERE c.kind IN (SELECT r.kind FROM _apm.rollup_state r) GROUP BY c.kind ORDER BY c.kind LOOP
     PERFORM pg_advisory_xact_lock(hashtext('pg_apm rollup'), hashtext(k.name));
     floor_time := _apm.kept_since(k.name);
     PERFORM _apm.roll(k.name);

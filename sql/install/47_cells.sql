@@ -262,6 +262,24 @@ END
 $$;
 COMMENT ON FUNCTION _apm.cells(text, timestamptz, timestamptz, interval, text[], text[], jsonb, float8, text) IS 'SQL of cells for a window, read from rollups as far as they hold it';
 
+-- Vitals of pages, and those that wait for theirs.
+CREATE FUNCTION _apm.vital_cells(since timestamptz, until timestamptz, keys text[], measures text[], filters jsonb) RETURNS _apm.cell_plan
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+AS $$
+DECLARE
+  plan _apm.cell_plan := _apm.cells('vitals', since, until, NULL, keys, measures, filters);
+BEGIN
+  plan.cells := plan.cells || ' UNION ALL ' ||
+    _apm.cells_of_rows('waiting vitals', '', keys, measures, false,
+                       format('t.end_time >= %L AND t.end_time < %L%s', coalesce(since, '-infinity'), coalesce(until, 'infinity'),
+                              _apm.key_filter('waiting vitals', filters, true)));
+  RETURN plan;
+END
+$$;
+COMMENT ON FUNCTION _apm.vital_cells(timestamptz, timestamptz, text[], text[], jsonb) IS 'SQL of cells of web vitals, those included whose page is not stored or not known';
+
 CREATE FUNCTION _apm.explain_cells(plan _apm.cell_plan, started timestamptz) RETURNS void
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp

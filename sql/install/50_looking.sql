@@ -134,7 +134,7 @@ CREATE FUNCTION apm.web_vitals(since timestamptz DEFAULT now() - interval '24 ho
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
     transaction_name text DEFAULT NULL, explain boolean DEFAULT false)
   RETURNS TABLE (vital text, samples bigint, p75 float8, rating text, good bigint, meh bigint, poor bigint, score float8)
-  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 7
   SET search_path = pg_catalog, pg_temp
   SET jit = off
 AS $$
@@ -144,7 +144,7 @@ DECLARE
   plan _apm.cell_plan;
 BEGIN
   PERFORM _apm.check_window(since, until);
-  plan := _apm.cells('vitals', since, until, NULL, '{vital}', '{n,good,meh,poor,scored,score,sketch}',
+  plan := _apm.vital_cells(since, until, '{vital}', '{n,good,meh,poor,scored,score,sketch}',
                      jsonb_build_object('project_id', web_vitals.project_id, 'environment', web_vitals.environment,
                                         'release', web_vitals.release, 'transaction_name', web_vitals.transaction_name));
   -- A vital of which no value is rated has no counts of ratings.
@@ -161,7 +161,7 @@ BEGIN
   END IF;
 END
 $$;
-COMMENT ON FUNCTION apm.web_vitals(timestamptz, timestamptz, integer, text, text, text, boolean) IS 'One row a web vital for the transactions that ended in [since, until): number of values, 75th percentile (milliseconds; cls has no unit) and its rating, counts of good, meh and poor ones, mean score from 0 to 1. explain says in a NOTICE whether rollups or rows were read. Example: SELECT * FROM apm.web_vitals(now() - interval ''7 days'')';
+COMMENT ON FUNCTION apm.web_vitals(timestamptz, timestamptz, integer, text, text, text, boolean) IS 'One row a web vital for the pages that ended in [since, until), vitals whose page is not known included: number of values, 75th percentile (milliseconds; cls has no unit) and its rating, counts of good, meh and poor ones, mean score from 0 to 1. explain says in a NOTICE whether rollups or rows were read. Example: SELECT * FROM apm.web_vitals(now() - interval ''7 days'')';
 
 -- Behind the public function, whose columns have the names of its arguments.
 CREATE FUNCTION _apm.read_pages(since timestamptz, until timestamptz, project_id integer, environment text, release text, max_rows integer, explain boolean)
@@ -177,7 +177,7 @@ DECLARE
   plan _apm.cell_plan;
 BEGIN
   PERFORM _apm.check_window(since, until);
-  plan := _apm.cells('vitals', since, until, NULL, '{project_id,transaction_name,vital}', '{n,scored,score}',
+  plan := _apm.vital_cells(since, until, '{project_id,transaction_name,vital}', '{n,scored,score}',
                      jsonb_build_object('project_id', read_pages.project_id, 'environment', read_pages.environment, 'release', read_pages.release));
   RETURN QUERY EXECUTE format($sql$
     WITH page AS (

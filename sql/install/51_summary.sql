@@ -28,7 +28,7 @@ BEGIN
   plan := _apm.cells('transactions', since, until, NULL, '{status,release}',
                      '{n,failures,measured,satisfied,tolerable,frustrated,first_at,last_at,sketch,users,other_users}',
                      filters, transaction_summary.threshold_ms);
-  of_vitals := _apm.cells('vitals', since, until, NULL, '{vital}', '{n,scored,score,sketch}', filters);
+  of_vitals := _apm.vital_cells(since, until, '{vital}', '{n,scored,score,sketch}', filters);
   RETURN QUERY EXECUTE format($sql$
     WITH c AS MATERIALIZED (%s),
          m AS (SELECT sum(c.n)::bigint AS n, sum(c.failures)::bigint AS failures,
