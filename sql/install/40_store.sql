@@ -19,7 +19,26 @@ CREATE TABLE apm.project_keys (
 );
 COMMENT ON TABLE apm.project_keys IS 'Public keys of projects, the user part of a DSN. Example: SELECT apm.dsn(project_id, ''apm.example.test'') FROM apm.projects';
 
-CREATE TABLE apm.transactions (LIKE apm.transaction) PARTITION BY RANGE (end_time);
+-- The mark of commit order, for generated columns.  It is no constant; IMMUTABLE
+-- says that, since a generated column takes nothing else.  What the planner may
+-- do with an immutable function, evaluate it once for a statement, is right:
+-- a statement lies in one transaction.
+CREATE FUNCTION _apm.storing_xid() RETURNS bigint
+  AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION _apm.storing_xid() IS 'Mark of a row that is stored now: the full id of the top transaction, or 0 after _apm.store_as_rolled()';
+
+CREATE FUNCTION _apm.store_as_rolled(rolled boolean DEFAULT true) RETURNS void
+  AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION _apm.store_as_rolled(boolean) IS 'Until the transaction ends, rows that it stores count as rolled up and what it updates or deletes makes no hour stale: for rewriting rolled rows without changing what they say';
+
+CREATE FUNCTION _apm.stores_as_rolled() RETURNS boolean
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION _apm.stores_as_rolled() IS 'Whether _apm.store_as_rolled() is in force';
+
+CREATE TABLE apm.transactions (
+  LIKE apm.transaction,
+  stored_xid bigint GENERATED ALWAYS AS (_apm.storing_xid()) STORED
+) PARTITION BY RANGE (end_time);
 ALTER TABLE apm.transactions
   ALTER project_id SET NOT NULL,
   ALTER trace_id SET NOT NULL,
@@ -27,7 +46,7 @@ ALTER TABLE apm.transactions
   ALTER start_time SET NOT NULL,
   ALTER end_time SET NOT NULL,
   ALTER duration_ms SET NOT NULL;
-COMMENT ON TABLE apm.transactions IS 'Transactions (segments), one row each, partitioned by day of end_time; durations in milliseconds. Example: SELECT name, apm.p95(duration_ms) FROM apm.transactions WHERE end_time > now() - interval ''1 hour'' GROUP BY name';
+COMMENT ON TABLE apm.transactions IS 'Transactions (segments), one row each, partitioned by day of end_time; durations in milliseconds; stored_xid, which nobody can write, is the full id of the storing transaction. Example: SELECT name, apm.p95(duration_ms) FROM apm.transactions WHERE end_time > now() - interval ''1 hour'' GROUP BY name';
 
 CREATE TABLE apm.errors (LIKE apm.error_event) PARTITION BY RANGE (event_time);
 ALTER TABLE apm.errors
@@ -47,7 +66,10 @@ CREATE TYPE _apm.span_batch AS (
 );
 COMMENT ON TYPE _apm.span_batch IS 'Row of _apm.span_batches as apm.ingest hands it over';
 
-CREATE TABLE _apm.span_batches (LIKE _apm.span_batch) PARTITION BY RANGE (end_time);
+CREATE TABLE _apm.span_batches (
+  LIKE _apm.span_batch,
+  stored_xid bigint GENERATED ALWAYS AS (_apm.storing_xid()) STORED
+) PARTITION BY RANGE (end_time);
 ALTER TABLE _apm.span_batches
   ALTER project_id SET NOT NULL,
   ALTER trace_id SET NOT NULL,
@@ -123,7 +145,7 @@ BEGIN
     RETURN NULL;
   END IF;
 
-  EXECUTE format('CREATE TABLE _apm.%I (LIKE %s INCLUDING DEFAULTS INCLUDING STORAGE)', part, parent);
+  EXECUTE format('CREATE TABLE _apm.%I (LIKE %s INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING GENERATED)', part, parent);
   FOREACH columns IN ARRAY CASE table_name WHEN 'span_batches' THEN ARRAY['trace_id']
                                            WHEN 'errors' THEN ARRAY['project_id, event_time', 'trace_id']
                                            ELSE ARRAY['project_id, end_time', 'trace_id'] END
@@ -131,6 +153,10 @@ BEGIN
     EXECUTE format('CREATE INDEX %I ON _apm.%I (%s)',
                    part || '_' || replace(columns, ', ', '_'), part, columns);
   END LOOP;
+  IF table_name <> 'errors' THEN
+    EXECUTE format('CREATE INDEX %I ON _apm.%I USING brin (stored_xid) WITH (pages_per_range = 16, autosummarize = on)',
+                   part || '_stored_xid', part);
+  END IF;
   EXECUTE format('ALTER TABLE %s ATTACH PARTITION _apm.%I FOR VALUES FROM (%s) TO (%s)',
                  parent, part, low, high);
   RETURN to_regclass('_apm.' || quote_ident(part));

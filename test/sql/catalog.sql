@@ -101,6 +101,7 @@ SELECT object, name FROM label WHERE type = 'timestamp'::regtype ORDER BY 1, 2;
 SELECT signature, provolatile, proparallel FROM function
  WHERE is_public AND prokind <> 'p' AND provolatile = 'v' AND has_function_privilege('public', oid, 'EXECUTE')
  ORDER BY 1;
+-- The mark of commit order is immutable in name only.
 SELECT signature, provolatile, proparallel FROM function WHERE provolatile = 'i' AND proparallel <> 's' ORDER BY 1;
 -- Reading is kept from parallel queries only where an exception is caught,
 -- which takes a subtransaction.
