@@ -26,6 +26,8 @@ int			apm_max_partitions = 4000;
 bool		apm_correct_clock_drift = true;
 bool		apm_normalize_names = true;
 int			apm_max_past_seconds = 0;
+int			apm_max_names = 2000;
+bool		apm_use_rollups = true;
 int			apm_max_future_seconds = 0;
 bool		apm_scrub_data = true;
 char	   *apm_databases = NULL;
@@ -156,6 +158,11 @@ _PG_init(void)
 							NULL,
 							&apm_max_json_depth, 128, 8, 128,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.max_names",
+							"Most transaction names that have rollups of their own, for each project and day.",
+							"Further ones are rolled up as << other >>, counted in apm.outcomes, and read from rows.",
+							&apm_max_names, 2000, 1, 1000000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.max_partitions",
 							"Most daily partitions that arriving data may make, for each table.",
 							"Data for a further day is refused and counted in apm.outcomes.",
@@ -181,6 +188,11 @@ _PG_init(void)
 							NULL,
 							&apm_seen_horizon_minutes, 24 * 60, 1, 60 * 24 * 60,
 							PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_apm.use_rollups",
+							 "Reads rollups where they give the same answer as rows.",
+							 "When off, everything is read from rows.",
+							 &apm_use_rollups, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("pg_apm.validation",
 							 "Whether one bad span refuses its whole transaction.",
 							 "\"lenient\" drops and counts the bad part; \"strict\" refuses the item as Sentry's Relay does.",

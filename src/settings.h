@@ -21,6 +21,8 @@ extern int	apm_max_partitions;
 extern bool apm_correct_clock_drift;
 extern bool apm_normalize_names;
 extern int	apm_max_past_seconds;
+extern int	apm_max_names;
+extern bool apm_use_rollups;
 extern int	apm_max_future_seconds;
 extern bool apm_scrub_data;
 extern char *apm_databases;

@@ -19,11 +19,15 @@ CREATE TABLE apm.metrics (
   bound       text,
   rollup      text,
   empty_value float8,
-  builtin     boolean NOT NULL DEFAULT false
+  builtin     boolean NOT NULL DEFAULT false,
+  rollup_samples text,
+  rollup_bound   text
 );
 COMMENT ON TABLE apm.metrics IS 'Registry of metrics that expressions such as p95(duration) name: arguments (name kind [= default]), unit (column: that of the column), SQL over rows t of apm.transactions, SQL that counts the rows having a value, SQL for the error bound of the value, SQL over rollups, the value without any row. Example: SELECT name, arguments, unit, description FROM apm.metrics ORDER BY name';
 COMMENT ON COLUMN apm.metrics.bound IS 'SQL for the bound of the error, in the unit of the value: value plus or minus bound; 0: exact; NULL: unknown';
-COMMENT ON COLUMN apm.metrics.rollup IS 'SQL over stored rollups; NULL: this metric is always read from rows';
+COMMENT ON COLUMN apm.metrics.rollup IS 'SQL over cells c of rollups, with columns n, sketch, users, failures and others: the same value as expression over rows; NULL: this metric is always read from rows';
+COMMENT ON COLUMN apm.metrics.rollup_samples IS 'The same for samples; NULL: sum(c.n)';
+COMMENT ON COLUMN apm.metrics.rollup_bound IS 'The same for bound';
 SELECT pg_catalog.pg_extension_config_dump('apm.metrics', 'WHERE NOT builtin');
 GRANT SELECT ON apm.metrics TO PUBLIC;
 
@@ -102,11 +106,51 @@ UPDATE apm.metrics SET bound = CASE
     'apm.standard_error(_apm.misery_agg(t.user_key, {of_column}, {threshold_ms})) * 2 * ' || expression
   ELSE '0' END;
 
+-- The same over cells of rollups; {of_column} is their sketch, or their users.
+UPDATE apm.metrics m SET rollup = r.rollup, rollup_samples = r.samples, rollup_bound = r.bound
+  FROM (VALUES
+    ('count', 'sum(c.n)', NULL, NULL),
+    ('epm', 'NULLIF(sum(c.n)::bigint, 0) * 60.0 / {window_s}', NULL, NULL),
+    ('tpm', 'NULLIF(sum(c.n)::bigint, 0) * 60.0 / {window_s}', NULL, NULL),
+    ('eps', 'NULLIF(sum(c.n)::bigint, 0) / {window_s}', NULL, NULL),
+    ('tps', 'NULLIF(sum(c.n)::bigint, 0) / {window_s}', NULL, NULL),
+    ('floored_epm', 'apm.floored_epm(nullif(sum(c.n)::bigint, 0), make_interval(secs => {window_s}))', NULL, NULL),
+    ('last_seen', 'extract(epoch FROM max(c.last_at))', NULL, NULL),
+    ('p50', 'apm.percentile(apm.sketch_merge({of_column}), 0.5)', NULL, 'percentile'),
+    ('p75', 'apm.percentile(apm.sketch_merge({of_column}), 0.75)', NULL, 'percentile'),
+    ('p90', 'apm.percentile(apm.sketch_merge({of_column}), 0.9)', NULL, 'percentile'),
+    ('p95', 'apm.percentile(apm.sketch_merge({of_column}), 0.95)', NULL, 'percentile'),
+    ('p99', 'apm.percentile(apm.sketch_merge({of_column}), 0.99)', NULL, 'percentile'),
+    ('percentile', 'apm.percentile(apm.sketch_merge({of_column}), {fraction})', NULL, 'percentile'),
+    ('p100', 'apm.max_value(apm.sketch_merge({of_column}))', NULL, NULL),
+    ('max', 'apm.max_value(apm.sketch_merge({of_column}))', NULL, NULL),
+    ('min', 'apm.min_value(apm.sketch_merge({of_column}))', NULL, NULL),
+    ('any', 'apm.min_value(apm.sketch_merge({of_column}))', NULL, NULL),
+    ('avg', 'apm.mean_value(apm.sketch_merge({of_column}))', NULL, NULL),
+    ('sum', 'apm.sum_value(apm.sketch_merge({of_column}))', NULL, NULL),
+    ('count_unique', 'apm.distinct_count(_apm.all_users(apm.hll_merge({of_column}), apm.hll_merge(c.other_users)))', 'sum(c.user_rows)',
+     'apm.standard_error(_apm.all_users(apm.hll_merge({of_column}), apm.hll_merge(c.other_users))) * '),
+    ('failure_rate', 'CASE WHEN sum(c.n) > 0 THEN _apm.share_final(ARRAY[sum(c.failures), sum(c.n)]::bigint[]) END', NULL, NULL),
+    ('failure_count', 'sum(c.failures)', NULL, NULL),
+    ('apdex', 'CASE WHEN sum(c.n) > 0 THEN _apm.apdex_final(ARRAY[sum(c.satisfied), sum(c.tolerable), sum(c.satisfied + c.tolerable + c.frustrated)]::bigint[]) END',
+     'sum(c.measured)', NULL),
+    ('count_miserable', 'apm.marked_count(apm.hll_merge(c.users))', 'sum(c.user_rows)', 'apm.standard_error(apm.hll_merge(c.users)) * '),
+    ('user_misery', 'apm.misery(apm.hll_merge(c.users))', 'sum(c.user_rows)', 'apm.standard_error(apm.hll_merge(c.users)) * 2 * '),
+    ('count_web_vitals', 'CASE WHEN sum(c.good + c.meh + c.poor) > 0 THEN CASE {quality} WHEN ''good'' THEN sum(c.good) WHEN ''meh'' THEN sum(c.meh)'
+       ' WHEN ''poor'' THEN sum(c.poor) ELSE sum(c.good + c.meh + c.poor) END END', NULL, NULL),
+    ('performance_score', 'sum(c.score)::float8 / 1e9 / nullif(sum(c.scored), 0)::float8', 'sum(c.scored)', NULL),
+    ('count_scores', 'nullif(sum(c.scored), 0)', 'sum(c.scored)', NULL)) v (name, rollup, samples, bound)
+       CROSS JOIN LATERAL (SELECT v.name, v.rollup, v.samples,
+         CASE WHEN v.bound = 'percentile' THEN 'apm.relative_error(apm.sketch_merge({of_column})) * abs(' || v.rollup || ')'
+              ELSE v.bound || v.rollup END) r (name, rollup, samples, bound)
+ WHERE m.name = r.name;
+
 CREATE FUNCTION _apm.metric_parse(metric text, seconds float8 DEFAULT NULL, window_sql text DEFAULT NULL,
     OUT name text, OUT canonical text, OUT value_sql text, OUT samples_sql text,
-    OUT rollup_sql text, OUT empty_value float8, OUT unit text, OUT expression_sql text, OUT bound_sql text)
+    OUT rollup_sql text, OUT empty_value float8, OUT unit text, OUT expression_sql text, OUT bound_sql text,
+    OUT rollup_samples_sql text, OUT rollup_bound_sql text, OUT vital text)
   AS 'MODULE_PATHNAME', 'metric_parse' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION _apm.metric_parse(text, float8, text) IS 'A metric''s text to SQL over rows t of apm.transactions; the window''s length is a number of seconds, or SQL of type float8 that gives it. value_sql is of type float8, samples_sql of type bigint, bound_sql of type float8 or NULL, canonical has every default written out. Example: SELECT * FROM _apm.metric_parse(''p95(duration)'')';
+COMMENT ON FUNCTION _apm.metric_parse(text, float8, text) IS 'A metric''s text to SQL over rows t of apm.transactions; the window''s length is a number of seconds, or SQL of type float8 that gives it. value_sql is of type float8, samples_sql of type bigint, bound_sql of type float8 or NULL, canonical has every default written out; the same over rollup cells c, NULL where they do not hold it, and the web vital whose cells they are. Example: SELECT * FROM _apm.metric_parse(''p95(duration)'')';
 
 CREATE FUNCTION _apm.metric_sql(metric text, seconds float8 DEFAULT NULL) RETURNS text
   LANGUAGE sql STABLE PARALLEL SAFE
@@ -165,27 +209,38 @@ COMMENT ON FUNCTION _apm.window_seconds(timestamptz, timestamptz) IS 'Length of 
 CREATE FUNCTION apm.metric_value(metric text,
     since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, transaction_name text DEFAULT NULL, op text DEFAULT NULL,
-    environment text DEFAULT NULL, release text DEFAULT NULL,
+    environment text DEFAULT NULL, release text DEFAULT NULL, explain boolean DEFAULT false,
     OUT value float8, OUT samples bigint, OUT bound float8)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  started constant timestamptz := clock_timestamp();
   p record;
+  plan _apm.cell_plan;
 BEGIN
   PERFORM _apm.check_window(since, until);
   p := _apm.metric_parse(metric, _apm.window_seconds(since, until));
-  EXECUTE format('SELECT %s, %s, %s FROM apm.transactions t WHERE %s', p.value_sql, p.samples_sql,
-                 coalesce(p.bound_sql, 'NULL'),
-                 _apm.transaction_filter(since, until, project_id, transaction_name, op, environment, release))
-    INTO value, samples, bound
-    USING since, until, project_id, transaction_name, op, environment, release;
+  plan := _apm.metric_cells(p, since, until, NULL, project_id, transaction_name, op, environment, release);
+  IF plan.cells IS NOT NULL THEN
+    EXECUTE format('SELECT %s, %s, %s FROM (%s) c', p.rollup_sql, p.rollup_samples_sql, coalesce(p.rollup_bound_sql, 'NULL'), plan.cells)
+      INTO value, samples, bound;
+  ELSE
+    EXECUTE format('SELECT %s, %s, %s FROM apm.transactions t WHERE %s', p.value_sql, p.samples_sql,
+                   coalesce(p.bound_sql, 'NULL'),
+                   _apm.transaction_filter(since, until, project_id, transaction_name, op, environment, release))
+      INTO value, samples, bound
+      USING since, until, project_id, transaction_name, op, environment, release;
+  END IF;
   IF value IS NULL THEN
     bound := NULL;
   END IF;
+  IF explain THEN
+    PERFORM _apm.explain_cells(plan, started);
+  END IF;
 END
 $$;
-COMMENT ON FUNCTION apm.metric_value(text, timestamptz, timestamptz, integer, text, text, text, text) IS 'One metric over the transactions that ended in [since, until), in the metric''s unit, with the number of transactions that have a value and the bound of the error, so that it is value plus or minus bound: 0 if exact, 1 % of a percentile of more than 32 values, a standard error of 0.81 % of a count of more than 4,096 distinct values, the confidence of what is extrapolated, NULL if the metric does not say. A NULL filter means all. Without any transaction the value is NULL, but count() is 0. Example: SELECT * FROM apm.metric_value(''p95(duration)'', transaction_name => ''POST /api/checkout'')';
+COMMENT ON FUNCTION apm.metric_value(text, timestamptz, timestamptz, integer, text, text, text, text, boolean) IS 'One metric over the transactions that ended in [since, until), in the metric''s unit, with the number of transactions that have a value and the bound of the error, so that it is value plus or minus bound: 0 if exact, 1 % of a percentile of more than 32 values, a standard error of 0.81 % of a count of more than 4,096 distinct values, the confidence of what is extrapolated, NULL if the metric does not say. A NULL filter means all. Without any transaction the value is NULL, but count() is 0. explain says in a NOTICE whether rollups or rows were read. Example: SELECT * FROM apm.metric_value(''p95(duration)'', transaction_name => ''POST /api/checkout'')';
 
 CREATE FUNCTION apm.register_metric(name text, expression text, arguments text DEFAULT '',
     samples text DEFAULT 'count(*)', unit text DEFAULT NULL, description text DEFAULT '',
@@ -234,6 +289,11 @@ BEGIN
   EXECUTE format('SELECT pg_typeof(%s)::oid FROM apm.transactions t WHERE false', p.samples_sql) INTO samples_type;
   IF p.bound_sql IS NOT NULL THEN
     EXECUTE format('SELECT %s FROM apm.transactions t WHERE false GROUP BY ()', p.bound_sql);
+  END IF;
+  IF p.rollup_sql IS NOT NULL THEN
+    EXECUTE format('SELECT %s, %s, %s FROM (SELECT c.*, 0::bigint AS failures FROM _apm.%s c WHERE false) c',
+                   p.rollup_sql, p.rollup_samples_sql, coalesce(p.rollup_bound_sql, 'NULL'),
+                   CASE WHEN p.vital IS NULL THEN 'transaction_hours' ELSE 'vital_hours' END);
   END IF;
   IF (SELECT typcategory FROM pg_type WHERE oid = value_type) IS DISTINCT FROM 'N' OR samples_type IS NULL THEN
     RAISE EXCEPTION 'metric "%" must be an aggregate that gives a number', name

@@ -156,6 +156,7 @@ BEGIN
   IF table_name <> 'errors' THEN
     EXECUTE format('CREATE INDEX %I ON _apm.%I USING brin (stored_xid) WITH (pages_per_range = 16, autosummarize = on)',
                    part || '_stored_xid', part);
+    PERFORM _apm.watch_changes(format('_apm.%I', part), CASE table_name WHEN 'span_batches' THEN 'spans' ELSE table_name END);
   END IF;
   EXECUTE format('ALTER TABLE %s ATTACH PARTITION _apm.%I FOR VALUES FROM (%s) TO (%s)',
                  parent, part, low, high);

@@ -4,42 +4,59 @@
 -- Every function works without arguments: the last 24 hours of everything.
 -- Windows are [since, until) on the end time of transactions.
 
+-- Behind the public function, whose columns have the names of its arguments.
+CREATE FUNCTION _apm.read_endpoints(since timestamptz, until timestamptz, project_id integer, environment text, release text, max_rows integer, threshold_ms float8, explain boolean)
+  RETURNS TABLE (project integer, transaction_name text, op text, transactions bigint, epm float8,
+    p50_ms float8, p75_ms float8, p95_ms float8, p99_ms float8, avg_ms float8, failure_rate float8,
+    apdex float8, users bigint, miserable_users bigint, user_misery float8, total_ms float8)
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  started constant timestamptz := clock_timestamp();
+  plan _apm.cell_plan;
+BEGIN
+  PERFORM _apm.check_window(since, until);
+  plan := _apm.cells('transactions', since, until, NULL, '{project_id,transaction_name,op}',
+                     '{n,failures,satisfied,tolerable,frustrated,sketch,users,other_users}',
+                     jsonb_build_object('project_id', read_endpoints.project_id, 'environment', read_endpoints.environment, 'release', read_endpoints.release),
+                     read_endpoints.threshold_ms);
+  RETURN QUERY EXECUTE format($sql$
+    SELECT m.project_id, m.transaction_name, m.op, m.n, m.n * 60 / $1,
+           apm.percentile(m.sketch, 0.5), apm.percentile(m.sketch, 0.75), apm.percentile(m.sketch, 0.95), apm.percentile(m.sketch, 0.99),
+           apm.mean_value(m.sketch), m.failures::float8 / m.n, m.apdex, apm.distinct_count(_apm.all_users(m.users, m.other_users)),
+           apm.marked_count(m.users), apm.misery(m.users), apm.sum_value(m.sketch)
+      FROM (SELECT c.project_id, c.transaction_name, c.op, sum(c.n)::bigint AS n, sum(c.failures)::bigint AS failures,
+                   _apm.apdex_final(ARRAY[sum(c.satisfied), sum(c.tolerable), sum(c.satisfied + c.tolerable + c.frustrated)]::bigint[]) AS apdex,
+                   apm.sketch_merge(c.sketch) AS sketch, apm.hll_merge(c.users) AS users, apm.hll_merge(c.other_users) AS other_users
+              FROM (%s) c GROUP BY c.project_id, c.transaction_name, c.op) m
+     ORDER BY apm.sum_value(m.sketch) DESC, m.project_id, m.transaction_name, m.op LIMIT $2$sql$, plan.cells)
+    USING nullif(_apm.window_seconds(since, until), 0), max_rows;
+  IF explain THEN
+    PERFORM _apm.explain_cells(plan, started);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION _apm.read_endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean) IS 'What apm.endpoints returns';
+
 CREATE FUNCTION apm.endpoints(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
-    max_rows integer DEFAULT NULL, threshold_ms float8 DEFAULT NULL)
+    max_rows integer DEFAULT NULL, threshold_ms float8 DEFAULT NULL, explain boolean DEFAULT false)
   RETURNS TABLE (project_id integer, transaction_name text, op text, transactions bigint, epm float8,
     p50_ms float8, p75_ms float8, p95_ms float8, p99_ms float8, avg_ms float8, failure_rate float8,
     apdex float8, users bigint, miserable_users bigint, user_misery float8, total_ms float8)
   LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-  SELECT t.project_id, t.name, t.op, count(*),
-         count(*) * 60 / nullif(extract(epoch FROM endpoints.until - endpoints.since)::float8, 0),
-         apm.p50(t.duration_ms), apm.p75(t.duration_ms), apm.p95(t.duration_ms), apm.p99(t.duration_ms),
-         avg(t.duration_ms), apm.share(apm.is_failure(t.project_id, t.status)), apm.apdex(m.val, m.threshold),
-         apm.count_unique(t.user_key), apm.count_miserable(t.user_key, m.val, m.threshold),
-         apm.user_misery(t.user_key, m.val, m.threshold), sum(t.duration_ms)
-    FROM apm.transactions t
-         CROSS JOIN LATERAL (SELECT
-           CASE WHEN endpoints.threshold_ms IS NULL
-                THEN apm.threshold_value(t.project_id, t.name, t.duration_ms, t.measurements)
-                ELSE t.duration_ms END,
-           coalesce(endpoints.threshold_ms, apm.threshold_ms(t.project_id, t.name))) m (val, threshold)
-   WHERE _apm.check_window(endpoints.since, endpoints.until)
-     AND (endpoints.since IS NULL OR t.end_time >= endpoints.since)
-     AND (endpoints.until IS NULL OR t.end_time < endpoints.until)
-     AND (endpoints.project_id IS NULL OR t.project_id = endpoints.project_id)
-     AND (endpoints.environment IS NULL OR t.environment = endpoints.environment)
-     AND (endpoints.release IS NULL OR t.release = endpoints.release)
-   GROUP BY t.project_id, t.name, t.op
-   ORDER BY sum(t.duration_ms) DESC, t.project_id, t.name, t.op
-   LIMIT endpoints.max_rows;
-END;
-COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, the failure rate by apm.failure_rules, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
+  SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT * FROM _apm.read_endpoints(endpoints.since, endpoints.until, endpoints.project_id, endpoints.environment, endpoints.release, endpoints.max_rows, endpoints.threshold_ms, endpoints.explain)
+$$;
+COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, the failure rate by apm.failure_rules, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Names beyond pg_apm.max_names come together as << other >> where rollups are read; explain says in a NOTICE whether they were. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
 
 CREATE FUNCTION apm.timeseries(metric text DEFAULT 'count()',
     since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     step interval DEFAULT NULL, project_id integer DEFAULT NULL, transaction_name text DEFAULT NULL,
-    op text DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL)
+    op text DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL, explain boolean DEFAULT false)
   RETURNS TABLE (bucket timestamptz, value float8, samples bigint)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
@@ -48,9 +65,12 @@ DECLARE
   -- A Monday: weeks begin on one.
   origin constant timestamptz := '2000-01-03 00:00:00+00';
   max_points constant integer := 11000;
+  started constant timestamptz := clock_timestamp();
   width interval := step;
   points float8;
   p record;
+  plan _apm.cell_plan;
+  source text;
 BEGIN
   IF since IS NULL OR until IS NULL OR NOT isfinite(since) OR NOT isfinite(until) THEN
     RAISE EXCEPTION 'since and until must be finite points in time'
@@ -82,83 +102,115 @@ BEGIN
   END IF;
   -- The first and the last bucket may lie in the window in part only: a rate
   -- divides by that part.
-  p := _apm.metric_parse(metric, window_sql => $sql$extract(epoch FROM
-         least(date_bin($8, t.end_time, $9) + $8, $2) - greatest(date_bin($8, t.end_time, $9), $1))::pg_catalog.float8$sql$);
+  p := _apm.metric_parse(metric, window_sql => $sql$extract(epoch FROM least(c.slot + $8, $2) - greatest(c.slot, $1))::pg_catalog.float8$sql$);
+  plan := _apm.metric_cells(p, since, until, width, project_id, transaction_name, op, environment, release);
+  IF plan.cells IS NOT NULL THEN
+    source := format('SELECT c.slot AS bucket, %s AS value, %s AS samples FROM (%s) c GROUP BY c.slot',
+                     p.rollup_sql, p.rollup_samples_sql, plan.cells);
+  ELSE
+    p := _apm.metric_parse(metric, window_sql => $sql$extract(epoch FROM
+           least(date_bin($8, t.end_time, $9) + $8, $2) - greatest(date_bin($8, t.end_time, $9), $1))::pg_catalog.float8$sql$);
+    source := format('SELECT date_bin($8, t.end_time, $9) AS bucket, %s AS value, %s AS samples
+                        FROM apm.transactions t WHERE %s GROUP BY date_bin($8, t.end_time, $9)', p.value_sql, p.samples_sql,
+                     _apm.transaction_filter(since, until, project_id, transaction_name, op, environment, release));
+  END IF;
   RETURN QUERY EXECUTE format($sql$
-    WITH m AS (
-      SELECT date_bin($8, t.end_time, $9) AS bucket, %s AS value, %s AS samples
-        FROM apm.transactions t WHERE %s GROUP BY date_bin($8, t.end_time, $9))
+    WITH m AS (%s)
     SELECT b.bucket, CASE WHEN m.bucket IS NULL THEN $10 ELSE m.value END, coalesce(m.samples, 0)
       FROM generate_series(date_bin($8, $1, $9), $2, $8) b (bucket) LEFT JOIN m ON m.bucket = b.bucket
      WHERE b.bucket < $2
-     ORDER BY b.bucket$sql$,
-    p.value_sql, p.samples_sql,
-    _apm.transaction_filter(since, until, project_id, transaction_name, op, environment, release))
+     ORDER BY b.bucket$sql$, source)
     USING since, until, project_id, transaction_name, op, environment, release, width, origin, p.empty_value;
+  IF explain THEN
+    PERFORM _apm.explain_cells(plan, started);
+  END IF;
 END
 $$;
-COMMENT ON FUNCTION apm.timeseries(text, timestamptz, timestamptz, interval, integer, text, text, text, text) IS 'A metric over time, in the metric''s unit: one row a step, buckets that begin at multiples of the step in UTC (weeks on Monday), with the number of transactions behind each value; buckets without any have NULL, for count() 0. Without step, one that gives at most 300 points. Example: SELECT * FROM apm.timeseries(''p95(duration)'', now() - interval ''6 hours'', now(), ''5 minutes'')';
+COMMENT ON FUNCTION apm.timeseries(text, timestamptz, timestamptz, interval, integer, text, text, text, text, boolean) IS 'A metric over time, in the metric''s unit: one row a step, buckets that begin at multiples of the step in UTC (weeks on Monday), with the number of transactions behind each value; buckets without any have NULL, for count() 0. Without step, one that gives at most 300 points. Steps of whole minutes, hours or days read rollups where these hold the metric; explain says so in a NOTICE. Example: SELECT * FROM apm.timeseries(''p95(duration)'', now() - interval ''6 hours'', now(), ''5 minutes'')';
 
 CREATE FUNCTION apm.web_vitals(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
-    transaction_name text DEFAULT NULL)
+    transaction_name text DEFAULT NULL, explain boolean DEFAULT false)
   RETURNS TABLE (vital text, samples bigint, p75 float8, rating text, good bigint, meh bigint, poor bigint, score float8)
-  LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-  SELECT v.vital, count(m.val), apm.p75(m.val), apm.web_vital_rating(v.vital, apm.p75(m.val)),
-         apm.count_web_vitals(m.val, v.vital, 'good'), apm.count_web_vitals(m.val, v.vital, 'meh'),
-         apm.count_web_vitals(m.val, v.vital, 'poor'),
-         avg(apm.vital_score(v.vital, m.val, t.contexts -> 'browser' ->> 'name'))
-    FROM apm.transactions t
-         CROSS JOIN (VALUES (1, 'lcp'), (2, 'inp'), (3, 'cls'), (4, 'fcp'), (5, 'ttfb'), (6, 'fid'), (7, 'fp')) v (place, vital)
-         CROSS JOIN LATERAL (SELECT apm.measurement(t.measurements, v.vital)) m (val)
-   WHERE m.val IS NOT NULL
-     AND _apm.check_window(web_vitals.since, web_vitals.until)
-     AND (web_vitals.since IS NULL OR t.end_time >= web_vitals.since)
-     AND (web_vitals.until IS NULL OR t.end_time < web_vitals.until)
-     AND (web_vitals.project_id IS NULL OR t.project_id = web_vitals.project_id)
-     AND (web_vitals.environment IS NULL OR t.environment = web_vitals.environment)
-     AND (web_vitals.release IS NULL OR t.release = web_vitals.release)
-     AND (web_vitals.transaction_name IS NULL OR t.name = web_vitals.transaction_name)
-   GROUP BY v.place, v.vital
-   ORDER BY v.place;
-END;
-COMMENT ON FUNCTION apm.web_vitals(timestamptz, timestamptz, integer, text, text, text) IS 'One row a web vital for the transactions that ended in [since, until): number of values, 75th percentile (milliseconds; cls has no unit) and its rating, counts of good, meh and poor ones, mean score from 0 to 1. Example: SELECT * FROM apm.web_vitals(now() - interval ''7 days'')';
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  started constant timestamptz := clock_timestamp();
+  plan _apm.cell_plan;
+BEGIN
+  PERFORM _apm.check_window(since, until);
+  plan := _apm.cells('vitals', since, until, NULL, '{vital}', '{n,good,meh,poor,scored,score,sketch}',
+                     jsonb_build_object('project_id', web_vitals.project_id, 'environment', web_vitals.environment,
+                                        'release', web_vitals.release, 'transaction_name', web_vitals.transaction_name));
+  -- A vital of which no value is rated has no counts of ratings.
+  RETURN QUERY EXECUTE format($sql$
+    SELECT m.vital, m.n, m.p75, apm.web_vital_rating(m.vital, m.p75),
+           CASE WHEN m.rated > 0 THEN m.good END, CASE WHEN m.rated > 0 THEN m.meh END, CASE WHEN m.rated > 0 THEN m.poor END, m.score
+      FROM (SELECT c.vital, sum(c.n)::bigint AS n, apm.percentile(apm.sketch_merge(c.sketch), 0.75) AS p75,
+                   sum(c.good)::bigint AS good, sum(c.meh)::bigint AS meh, sum(c.poor)::bigint AS poor, sum(c.good + c.meh + c.poor) AS rated,
+                   sum(c.score)::float8 / 1e9 / nullif(sum(c.scored), 0)::float8 AS score
+              FROM (%s) c GROUP BY c.vital) m
+     ORDER BY array_position('{lcp,inp,cls,fcp,ttfb,fid,fp}', m.vital)$sql$, plan.cells);
+  IF explain THEN
+    PERFORM _apm.explain_cells(plan, started);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION apm.web_vitals(timestamptz, timestamptz, integer, text, text, text, boolean) IS 'One row a web vital for the transactions that ended in [since, until): number of values, 75th percentile (milliseconds; cls has no unit) and its rating, counts of good, meh and poor ones, mean score from 0 to 1. explain says in a NOTICE whether rollups or rows were read. Example: SELECT * FROM apm.web_vitals(now() - interval ''7 days'')';
+
+-- Behind the public function, whose columns have the names of its arguments.
+CREATE FUNCTION _apm.read_pages(since timestamptz, until timestamptz, project_id integer, environment text, release text, max_rows integer, explain boolean)
+  RETURNS TABLE (project integer, transaction_name text, samples bigint, score float8, opportunity float8,
+    lcp_score float8, fcp_score float8, cls_score float8, ttfb_score float8, inp_score float8)
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  started constant timestamptz := clock_timestamp();
+  plan _apm.cell_plan;
+BEGIN
+  PERFORM _apm.check_window(since, until);
+  plan := _apm.cells('vitals', since, until, NULL, '{project_id,transaction_name,vital}', '{n,scored,score}',
+                     jsonb_build_object('project_id', read_pages.project_id, 'environment', read_pages.environment, 'release', read_pages.release));
+  RETURN QUERY EXECUTE format($sql$
+    WITH page AS (
+           SELECT c.project_id, c.transaction_name AS name, w.vital, w.weight, sum(c.scored)::bigint AS n, sum(c.score)::float8 / 1e9 AS total
+             FROM (%s) c JOIN (VALUES ('lcp', 0.30::float8), ('fcp', 0.15), ('cls', 0.15), ('ttfb', 0.10), ('inp', 0.30)) w (vital, weight)
+                         ON w.vital = c.vital
+            GROUP BY c.project_id, c.transaction_name, w.vital, w.weight HAVING sum(c.scored) > 0),
+         site AS (SELECT p.vital, p.weight, sum(p.n) AS n FROM page p GROUP BY p.vital, p.weight),
+         present AS (SELECT sum(s.weight ORDER BY s.vital) AS weight FROM site s),
+         scored AS (
+           SELECT p.project_id, p.name, max(p.n) AS n,
+                  sum((p.n - p.total) / s.n * p.weight ORDER BY p.vital) / (SELECT weight FROM present) AS opportunity,
+                  max(p.total / p.n) FILTER (WHERE p.vital = 'lcp') AS lcp, max(p.total / p.n) FILTER (WHERE p.vital = 'fcp') AS fcp,
+                  max(p.total / p.n) FILTER (WHERE p.vital = 'cls') AS cls, max(p.total / p.n) FILTER (WHERE p.vital = 'ttfb') AS ttfb,
+                  max(p.total / p.n) FILTER (WHERE p.vital = 'inp') AS inp
+             FROM page p JOIN site s ON s.vital = p.vital GROUP BY p.project_id, p.name)
+    SELECT c.project_id, c.name, c.n, apm.page_score(c.lcp, c.fcp, c.cls, c.ttfb, c.inp), c.opportunity,
+           c.lcp, c.fcp, c.cls, c.ttfb, c.inp
+      FROM scored c
+     ORDER BY c.opportunity DESC, c.project_id, c.name
+     LIMIT $1$sql$, plan.cells)
+    USING max_rows;
+  IF explain THEN
+    PERFORM _apm.explain_cells(plan, started);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION _apm.read_pages(timestamptz, timestamptz, integer, text, text, integer, boolean) IS 'What apm.pages returns';
 
 CREATE FUNCTION apm.pages(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
-    max_rows integer DEFAULT NULL)
+    max_rows integer DEFAULT NULL, explain boolean DEFAULT false)
   RETURNS TABLE (project_id integer, transaction_name text, samples bigint, score float8, opportunity float8,
     lcp_score float8, fcp_score float8, cls_score float8, ttfb_score float8, inp_score float8)
   LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-  WITH weights (vital, weight) AS (VALUES ('lcp', 0.30::float8), ('fcp', 0.15), ('cls', 0.15), ('ttfb', 0.10), ('inp', 0.30)),
-       page AS (
-         SELECT t.project_id, t.name, w.vital, w.weight, count(s.ratio) AS n, sum(s.ratio) AS total
-           FROM apm.transactions t CROSS JOIN weights w
-                CROSS JOIN LATERAL (SELECT apm.vital_score(w.vital, apm.measurement(t.measurements, w.vital),
-                                                           t.contexts -> 'browser' ->> 'name')) s (ratio)
-          WHERE s.ratio IS NOT NULL
-            AND _apm.check_window(pages.since, pages.until)
-            AND (pages.since IS NULL OR t.end_time >= pages.since)
-            AND (pages.until IS NULL OR t.end_time < pages.until)
-            AND (pages.project_id IS NULL OR t.project_id = pages.project_id)
-            AND (pages.environment IS NULL OR t.environment = pages.environment)
-            AND (pages.release IS NULL OR t.release = pages.release)
-          GROUP BY t.project_id, t.name, w.vital, w.weight),
-       site AS (SELECT p.vital, sum(p.n) AS n FROM page p GROUP BY p.vital),
-       present AS (SELECT sum(w.weight) AS weight FROM weights w WHERE w.vital IN (SELECT s.vital FROM site s)),
-       scored AS (
-         SELECT p.project_id, p.name, max(p.n) AS n,
-                sum((p.n - p.total) / s.n * p.weight) / (SELECT weight FROM present) AS opportunity,
-                max(p.total / p.n) FILTER (WHERE p.vital = 'lcp') AS lcp, max(p.total / p.n) FILTER (WHERE p.vital = 'fcp') AS fcp,
-                max(p.total / p.n) FILTER (WHERE p.vital = 'cls') AS cls, max(p.total / p.n) FILTER (WHERE p.vital = 'ttfb') AS ttfb,
-                max(p.total / p.n) FILTER (WHERE p.vital = 'inp') AS inp
-           FROM page p JOIN site s ON s.vital = p.vital GROUP BY p.project_id, p.name)
-  SELECT c.project_id, c.name, c.n, apm.page_score(c.lcp, c.fcp, c.cls, c.ttfb, c.inp), c.opportunity,
-         c.lcp, c.fcp, c.cls, c.ttfb, c.inp
-    FROM scored c
-   ORDER BY c.opportunity DESC, c.project_id, c.name
-   LIMIT pages.max_rows;
-END;
-COMMENT ON FUNCTION apm.pages(timestamptz, timestamptz, integer, text, text, integer) IS 'One row a page that sent web vitals in [since, until), the one with most to gain first: score and those of its vitals from 0 to 1, opportunity as the share of the whole site''s missing score that this page is responsible for, samples of the vital that has most. Example: SELECT transaction_name, score, opportunity FROM apm.pages(now() - interval ''7 days'')';
+  SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT * FROM _apm.read_pages(pages.since, pages.until, pages.project_id, pages.environment, pages.release, pages.max_rows, pages.explain)
+$$;
+COMMENT ON FUNCTION apm.pages(timestamptz, timestamptz, integer, text, text, integer, boolean) IS 'One row a page that sent web vitals in [since, until), the one with most to gain first: score and those of its vitals from 0 to 1, opportunity as the share of the whole site''s missing score that this page is responsible for, samples of the vital that has most. explain says in a NOTICE whether rollups or rows were read. Example: SELECT transaction_name, score, opportunity FROM apm.pages(now() - interval ''7 days'')';

@@ -31,6 +31,8 @@ typedef struct MetricDef
 	char	   *expression;
 	char	   *samples;
 	char	   *rollup;
+	char	   *rollup_samples;
+	char	   *rollup_bound;
 	char	   *unit;
 	char	   *bound;
 	bool		has_empty;
@@ -45,6 +47,11 @@ typedef struct Resolver
 	MetricSignature signature;
 	char	   *sql[METRIC_MAX_ARGS];	/* what replaces each argument */
 	char	   *word[METRIC_MAX_ARGS];	/* canonical form of each argument */
+	const char *rolled[METRIC_MAX_ARGS];	/* the same over cells; NULL: as in sql */
+	bool		not_rolled;		/* some argument is not in the rollups */
+	bool		of_transactions;	/* some argument is of a transaction itself */
+	const char *vital;			/* or of a web vital */
+	bool		over_cells;		/* what placeholders are replaced for */
 	bool		threshold_configured;
 	bool		column_numeric; /* type of the column argument, for a literal */
 	bool		has_unit;
@@ -148,6 +155,31 @@ note_unit(Resolver *r, const char *unit)
 	r->has_unit = true;
 }
 
+/* Rollups hold the values of one web vital, or those of transactions. */
+static void
+note_rolled_vital(Resolver *r, MetricText name)
+{
+	const MetricWord *word = metric_find_word(metric_vitals, name);
+
+	if (word == NULL || (r->vital != NULL && strcmp(r->vital, word->name) != 0))
+		r->not_rolled = true;
+	else
+		r->vital = word->name;
+}
+
+/* Of the columns, rollups hold the duration and the users. */
+static void
+note_rolled_column(Resolver *r, int i, const MetricColumn *column)
+{
+	if (strcmp(column->sql, "t.duration_ms") == 0)
+		r->rolled[i] = "c.sketch";
+	else if (strcmp(column->sql, "t.user_key") == 0)
+		r->rolled[i] = "c.users";
+	else
+		r->not_rolled = true;
+	r->of_transactions = true;
+}
+
 /* A measurement, known by name or written measurements.name. */
 static bool
 resolve_measurement(Resolver *r, int i, const MetricArg *arg)
@@ -168,6 +200,8 @@ resolve_measurement(Resolver *r, int i, const MetricArg *arg)
 	r->sql[i] = psprintf("apm.measurement(t.measurements, %s)",
 						 quote_text(name.data, name.len));
 	r->column_numeric = true;
+	r->rolled[i] = "c.sketch";
+	note_rolled_vital(r, name);
 	note_unit(r, m ? m->unit : NULL);
 	return true;
 }
@@ -182,6 +216,7 @@ resolve_column(Resolver *r, int i, const MetricArg *arg, bool want_numeric, bool
 		r->sql[i] = psprintf("(t.tags OPERATOR(pg_catalog.->>) %s)",
 							 quote_text(arg->key.data, arg->key.len));
 		r->column_numeric = false;
+		r->not_rolled = true;
 		note_unit(r, NULL);
 		return;
 	}
@@ -193,6 +228,7 @@ resolve_column(Resolver *r, int i, const MetricArg *arg, bool want_numeric, bool
 	{
 		r->sql[i] = pstrdup(column->sql);
 		r->column_numeric = column->numeric;
+		note_rolled_column(r, i, column);
 		note_unit(r, column->unit);
 		return;
 	}
@@ -251,6 +287,11 @@ resolve_threshold(Resolver *r, int i, MetricArg *arg)
 		r->sql[i] = quote_number(arg->number);
 	else
 		bad_argument(r, i, arg, "a number above 0, or \"configured\"");
+	/* Rollups were counted at the threshold in force. */
+	r->rolled[i] = "NULL";
+	r->of_transactions = true;
+	if (!r->threshold_configured)
+		r->not_rolled = true;
 }
 
 /*
@@ -264,8 +305,10 @@ resolve_measured(Resolver *r, int i, MetricArg *arg)
 	if (is_configured(arg) && r->threshold_configured)
 	{
 		r->sql[i] = pstrdup("apm.threshold_value(t.project_id, t.name, t.duration_ms, t.measurements)");
+		r->rolled[i] = "NULL";
 		return;
 	}
+	r->not_rolled = true;
 	if (is_configured(arg))
 	{
 		arg->text.data = "duration";
@@ -321,6 +364,7 @@ static void
 resolve_vital(Resolver *r, int i, MetricArg *arg)
 {
 	resolve_word(r, i, arg, metric_vitals, "one of lcp, fcp, fp, fid, cls, inp and ttfb");
+	note_rolled_vital(r, arg->text);
 }
 
 static void
@@ -475,7 +519,7 @@ placeholder_sql(Resolver *r, MetricText name)
 	for (i = 0; i < r->signature.nparams; i++)
 		if (r->signature.params[i].name.len == name.len &&
 			memcmp(r->signature.params[i].name.data, name.data, name.len) == 0)
-			return r->sql[i];
+			return r->over_cells && r->rolled[i] ? r->rolled[i] : r->sql[i];
 	if (metric_text_is(name, "window_s"))
 	{
 		if (r->window_sql != NULL)
@@ -577,7 +621,8 @@ load_definition(const Resolver *r, MetricDef *def)
 
 	SPI_connect();
 	values[0] = PointerGetDatum(cstring_to_text_with_len(r->call.name.data, r->call.name.len));
-	if (SPI_execute_with_args("SELECT arguments, expression, samples, rollup, unit, empty_value, bound"
+	if (SPI_execute_with_args("SELECT arguments, expression, samples, rollup, unit, empty_value, bound,"
+							  " rollup_samples, rollup_bound"
 							  " FROM apm.metrics WHERE name OPERATOR(pg_catalog.=) $1",
 							  1, types, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read apm.metrics");
@@ -592,6 +637,8 @@ load_definition(const Resolver *r, MetricDef *def)
 	def->unit = spi_text(tuple, desc, 5, keep);
 	empty = SPI_getbinval(tuple, desc, 6, &isnull);
 	def->bound = spi_text(tuple, desc, 7, keep);
+	def->rollup_samples = spi_text(tuple, desc, 8, keep);
+	def->rollup_bound = spi_text(tuple, desc, 9, keep);
 	def->has_empty = !isnull;
 	def->empty = isnull ? 0 : DatumGetFloat8(empty);
 	SPI_finish();
@@ -681,6 +728,34 @@ canonical_call(const Resolver *r)
 	return buf.data;
 }
 
+/*
+ * The metric over cells c, if they hold all of its arguments.  A metric whose
+ * error has a bound must say what that is over cells, too.
+ */
+static void
+roll_up(Resolver *r, const MetricDef *def, MetricSql *result)
+{
+	const char *bound = def->rollup_bound;
+	char	   *value;
+
+	if (bound == NULL && def->bound != NULL && strcmp(def->bound, "0") == 0)
+		bound = def->bound;
+	if (def->rollup == NULL || r->not_rolled || (r->vital != NULL && r->of_transactions) ||
+		(bound == NULL && def->bound != NULL))
+		return;
+	r->over_cells = true;
+	value = expand_template(r, def->rollup);
+	result->rollup = psprintf(def->has_empty ? "COALESCE((%s)::pg_catalog.float8, %s)" :
+							  "(%s)::pg_catalog.float8", value, quote_number(def->empty));
+	result->rollup_samples = psprintf("COALESCE((%s)::pg_catalog.int8, 0)",
+									  def->rollup_samples ? expand_template(r, def->rollup_samples) :
+									  "pg_catalog.sum(c.n)");
+	result->rollup_bound = bound == NULL ? NULL :
+		psprintf("(%s)::pg_catalog.float8", expand_template(r, bound));
+	result->vital = r->vital;
+	r->over_cells = false;
+}
+
 MetricSql *
 metric_to_sql(const char *text, int len, double seconds, const char *window_sql)
 {
@@ -706,7 +781,7 @@ metric_to_sql(const char *text, int len, double seconds, const char *window_sql)
 							 "(%s)::pg_catalog.float8",
 							 result->expression, quote_number(def.empty));
 	result->samples = psprintf("(%s)::pg_catalog.int8", expand_template(&r, def.samples));
-	result->rollup = expand_template(&r, def.rollup);
+	roll_up(&r, &def, result);
 	result->bound = def.bound == NULL ? NULL :
 		psprintf("(%s)::pg_catalog.float8", expand_template(&r, def.bound));
 	result->has_empty = def.has_empty;

@@ -18,7 +18,10 @@ typedef struct MetricSql
 	char	   *expression;		/* as registered, with arguments put in */
 	char	   *value;			/* aggregate of type float8 over rows of alias t */
 	char	   *samples;		/* aggregate of type bigint: rows that have a value */
-	char	   *rollup;			/* aggregate over rollup rows, or NULL */
+	char	   *rollup;			/* value over rollup cells of alias c, or NULL */
+	char	   *rollup_samples;
+	char	   *rollup_bound;
+	const char *vital;			/* whose cells they are; NULL: those of transactions */
 	char	   *bound;			/* aggregate of type float8: value plus or minus; or NULL */
 	bool		has_empty;
 	double		empty;			/* the value without any row */

@@ -32,8 +32,8 @@ Datum
 metric_parse(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
-	Datum		values[9];
-	bool		nulls[9];
+	Datum		values[12];
+	bool		nulls[12];
 	text	   *metric;
 	MetricSql  *sql;
 
@@ -57,6 +57,9 @@ metric_parse(PG_FUNCTION_ARGS)
 	values[6] = text_or_null(sql->unit, &nulls[6]);
 	values[7] = text_or_null(sql->expression, &nulls[7]);
 	values[8] = text_or_null(sql->bound, &nulls[8]);
+	values[9] = text_or_null(sql->rollup_samples, &nulls[9]);
+	values[10] = text_or_null(sql->rollup_bound, &nulls[10]);
+	values[11] = text_or_null(sql->vital, &nulls[11]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 

@@ -10,6 +10,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "fmgr.h"
 
 #include "store/commit_order.h"
@@ -17,6 +18,7 @@
 PG_FUNCTION_INFO_V1(storing_xid);
 PG_FUNCTION_INFO_V1(store_as_rolled);
 PG_FUNCTION_INFO_V1(stores_as_rolled);
+PG_FUNCTION_INFO_V1(system_identifier);
 
 /* Nesting level at which the mark was overridden; 0: it is not. */
 static int	override_level = 0;
@@ -95,4 +97,11 @@ Datum
 stores_as_rolled(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(store_storing_xid_is_set());
+}
+
+/* Transaction ids of another cluster mean nothing here. */
+Datum
+system_identifier(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64((int64) GetSystemIdentifier());
 }

@@ -1,0 +1,447 @@
+-- ---------------------------------------------------------------------------
+-- roll: rows into cells, cells of hours into days, stale hours anew
+--
+-- All of it runs under one advisory lock and a lock on the row of
+-- _apm.rollup_state; readers are never stopped, since bound, cells and marks
+-- change together.
+
+CREATE INDEX kept_names_closed ON _apm.kept_names (day) WHERE name = '<< other >>';
+
+CREATE TABLE _apm.late_cells (
+  kind     text NOT NULL,
+  width    interval NOT NULL,
+  bucket   timestamptz NOT NULL,
+  noted_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE _apm.late_cells IS 'Hours and days whose cells got rows after they were closed, one note a round: merged now and then';
+
+CREATE FUNCTION _apm.kept_since(kind text) RETURNS timestamptz
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  RETURN coalesce((SELECT f.kept_since FROM _apm.rollup_floor f WHERE f.kind = kept_since.kind), '-infinity'::timestamptz);
+COMMENT ON FUNCTION _apm.kept_since(text) IS 'Rows before it were dropped by retention';
+
+-- Keeps as many of the names of some rows as pg_apm.max_names allows for a
+-- project and day, the most frequent first; returns whether any name of these
+-- days is folded.
+CREATE FUNCTION _apm.keep_names(condition text, first_day date, last_day date) RETURNS boolean
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  EXECUTE format($sql$
+    INSERT INTO _apm.kept_names (project_id, day, name)
+      SELECT DISTINCT f.project_id, f.day, CASE WHEN f.kept + f.place <= $1 THEN f.name ELSE '<< other >>' END
+        FROM (SELECT r.project_id, r.day, r.name,
+                     row_number() OVER (PARTITION BY r.project_id, r.day ORDER BY r.n DESC, r.name COLLATE "C") AS place,
+                     (SELECT count(*) FROM _apm.kept_names k WHERE k.project_id = r.project_id AND k.day = r.day) AS kept
+                FROM (SELECT t.project_id, (t.end_time AT TIME ZONE 'UTC')::date AS day, t.name, count(*) AS n
+                        FROM apm.transactions t WHERE %s AND t.name <> '<< other >>'
+                       GROUP BY 1, 2, 3) r
+               WHERE NOT EXISTS (SELECT FROM _apm.kept_names k
+                                  WHERE k.project_id = r.project_id AND k.day = r.day AND k.name IN (r.name, '<< other >>'))) f$sql$,
+    condition)
+    USING coalesce(current_setting('pg_apm.max_names', true), '2000')::integer;
+  RETURN EXISTS (SELECT FROM _apm.kept_names k WHERE k.name = '<< other >>' AND k.day BETWEEN first_day AND last_day);
+END
+$$;
+COMMENT ON FUNCTION _apm.keep_names(text, date, date) IS 'Decides which names have cells of their own';
+
+-- Several rows of a cell become one.
+CREATE FUNCTION _apm.merge_cells(cube text, store text, condition text) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  keys text := array_to_string(_apm.cell_columns(cube, true), ', ');
+  measures text := array_to_string(_apm.cell_columns(cube, false), ', ');
+  merged text;
+BEGIN
+  SELECT string_agg(k.merged, ', ' ORDER BY k.place) INTO merged
+    FROM _apm.cube_columns k WHERE k.cube = merge_cells.cube AND k.stored AND NOT k.is_key;
+  EXECUTE format('WITH c AS (DELETE FROM %1$s c WHERE %2$s RETURNING c.*)
+                  INSERT INTO %1$s (bucket, %3$s, %4$s) SELECT c.bucket, %3$s, %5$s FROM c GROUP BY c.bucket, %3$s',
+                 store, condition, keys, measures, merged);
+END
+$$;
+COMMENT ON FUNCTION _apm.merge_cells(text, text, text) IS 'Merges the rows of each cell c that a condition names';
+
+-- Cells of a wider bucket from those of a narrower one.
+CREATE FUNCTION _apm.widen_cells(cube text, narrow text, wide text, width interval, condition text) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  keys text := array_to_string(_apm.cell_columns(cube, true), ', ');
+  measures text := array_to_string(_apm.cell_columns(cube, false), ', ');
+  merged text;
+BEGIN
+  SELECT string_agg(k.merged, ', ' ORDER BY k.place) INTO merged
+    FROM _apm.cube_columns k WHERE k.cube = widen_cells.cube AND k.stored AND NOT k.is_key;
+  EXECUTE format('INSERT INTO %1$s (bucket, %2$s, %3$s) SELECT _apm.bin(%4$L, c.bucket), %2$s, %5$s FROM %6$s c WHERE %7$s GROUP BY 1, %2$s',
+                 wide, keys, measures, width, merged, narrow, condition);
+END
+$$;
+COMMENT ON FUNCTION _apm.widen_cells(text, text, text, interval, text) IS 'Cells of hours from those of minutes, or of days from those of hours';
+
+-- Appends cells of the rows t that a condition names.
+CREATE FUNCTION _apm.append_cells(cube text, store text, width interval, fold boolean, condition text) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  keys text[] := _apm.cell_columns(cube, true);
+  measures text[] := _apm.cell_columns(cube, false);
+BEGIN
+  EXECUTE format('INSERT INTO %s (bucket, %s, %s) %s', store, array_to_string(keys, ', '), array_to_string(measures, ', '),
+                 _apm.cells_of_rows(cube, format('_apm.bin(%L, t.end_time)', width), keys, measures,
+                                    fold AND (SELECT u.folds_names FROM _apm.cubes u WHERE u.cube = append_cells.cube), condition));
+END
+$$;
+COMMENT ON FUNCTION _apm.append_cells(text, text, interval, boolean, text) IS 'Aggregates rows and appends them as cells';
+
+-- Hours that are over get cells of their own, then days; minutes go after two
+-- days.  Called before rows are rolled up, so that old ones skip the minutes.
+CREATE FUNCTION _apm.close_buckets(kind text, at timestamptz) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  s _apm.rollup_state;
+  u _apm.cubes;
+  late record;
+  next_hours timestamptz;
+  next_days timestamptz;
+  next_minutes timestamptz;
+BEGIN
+  SELECT * INTO STRICT s FROM _apm.rollup_state r WHERE r.kind = close_buckets.kind;
+  next_hours := greatest(s.hours_until, _apm.bin('1 hour', at - interval '5 minutes'));
+  next_days := greatest(s.days_until, _apm.bin('1 day', at - interval '15 minutes'));
+  next_minutes := greatest(s.minutes_since, _apm.bin('1 hour', at - interval '48 hours'));
+  FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = close_buckets.kind ORDER BY c.cube LOOP
+    IF next_hours > s.hours_until THEN
+      PERFORM _apm.merge_cells(u.cube, u.store || '_minutes',
+                               format('c.bucket >= %L AND c.bucket < %L', s.hours_until, next_hours));
+      PERFORM _apm.widen_cells(u.cube, u.store || '_minutes', u.store || '_hours', '1 hour',
+                               format('c.bucket >= %L AND c.bucket < %L', s.hours_until, next_hours));
+    END IF;
+    IF next_days > s.days_until THEN
+      PERFORM _apm.widen_cells(u.cube, u.store || '_hours', u.store || '_days', '1 day',
+                               format('c.bucket >= %L AND c.bucket < %L', s.days_until, next_days));
+    END IF;
+    IF next_minutes > s.minutes_since THEN
+      EXECUTE format('DELETE FROM %s WHERE bucket < %L', u.store || '_minutes', next_minutes);
+    END IF;
+    -- Many additions to a bucket, or old ones: worth rewriting it.
+    FOR late IN SELECT l.width, l.bucket FROM _apm.late_cells l WHERE l.kind = close_buckets.kind
+                 GROUP BY l.width, l.bucket HAVING count(*) >= 16 OR min(l.noted_at) < now() - interval '10 minutes'
+    LOOP
+      PERFORM _apm.merge_cells(u.cube, u.store || CASE late.width WHEN '1 day' THEN '_days' ELSE '_hours' END,
+                               format('c.bucket = %L', late.bucket));
+    END LOOP;
+  END LOOP;
+  DELETE FROM _apm.late_cells l
+   WHERE l.kind = close_buckets.kind
+     AND (l.width, l.bucket) IN (SELECT m.width, m.bucket FROM _apm.late_cells m WHERE m.kind = close_buckets.kind
+                                  GROUP BY m.width, m.bucket HAVING count(*) >= 16 OR min(m.noted_at) < now() - interval '10 minutes');
+  UPDATE _apm.rollup_state r
+     SET hours_until = next_hours, days_until = next_days, minutes_since = next_minutes
+   WHERE r.kind = close_buckets.kind;
+END
+$$;
+COMMENT ON FUNCTION _apm.close_buckets(text, timestamptz) IS 'Closes hours and days that are over, drops minutes that are old, merges what was added late';
+
+-- Cells of stale hours, anew.  The marks go first and the rows are read with a
+-- later snapshot: what changes in between leaves its own mark.
+CREATE FUNCTION _apm.rebuild_hours(kind text, floor_time timestamptz) RETURNS bigint
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  s _apm.rollup_state;
+  u _apm.cubes;
+  stale record;
+  everywhere boolean := false;
+  projects integer[] := '{}';
+  project_list integer[] := '{}';
+  hour_list timestamptz[] := '{}';
+  more_projects integer[];
+  more_hours timestamptz[];
+  condition text;
+  fold boolean := false;
+  rebuilt bigint := 0;
+BEGIN
+  FOR stale IN
+    WITH gone AS (DELETE FROM _apm.stale_hours h WHERE h.kind = rebuild_hours.kind RETURNING h.project_id, h.hour)
+    SELECT DISTINCT g.project_id, g.hour FROM gone g WHERE g.hour IS NULL OR g.hour >= floor_time
+  LOOP
+    IF stale.hour IS NOT NULL THEN
+      project_list := project_list || stale.project_id;
+      hour_list := hour_list || stale.hour;
+    ELSIF stale.project_id IS NULL THEN
+      everywhere := true;
+    ELSE
+      projects := projects || stale.project_id;
+    END IF;
+  END LOOP;
+  SELECT * INTO STRICT s FROM _apm.rollup_state r WHERE r.kind = rebuild_hours.kind;
+  FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = rebuild_hours.kind AND (everywhere OR projects <> '{}') LOOP
+    EXECUTE format($sql$
+      SELECT array_agg(x.project_id), array_agg(x.hour)
+        FROM (SELECT c.project_id, c.bucket AS hour FROM %1$s_hours c WHERE c.bucket >= $1 AND ($2 OR c.project_id = ANY ($3))
+              UNION SELECT c.project_id, _apm.bin('1 hour', c.bucket) FROM %1$s_minutes c WHERE c.bucket >= $1 AND ($2 OR c.project_id = ANY ($3))) x$sql$,
+      u.store) INTO more_projects, more_hours USING floor_time, everywhere, projects;
+    project_list := project_list || more_projects;
+    hour_list := hour_list || more_hours;
+  END LOOP;
+
+  FOR stale IN SELECT x.hour, array_agg(DISTINCT x.project_id) AS ids
+                 FROM unnest(project_list, hour_list) x (project_id, hour) GROUP BY x.hour ORDER BY x.hour
+  LOOP
+    condition := format('t.stored_xid < %s AND t.project_id = ANY (%L) AND t.end_time >= %L AND t.end_time < %L',
+                        s.bound, stale.ids, stale.hour, stale.hour + interval '1 hour');
+    IF EXISTS (SELECT FROM _apm.cubes c WHERE c.kind = rebuild_hours.kind AND c.folds_names) THEN
+      fold := _apm.keep_names(condition, (stale.hour AT TIME ZONE 'UTC')::date, (stale.hour AT TIME ZONE 'UTC')::date);
+    END IF;
+    FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = rebuild_hours.kind ORDER BY c.cube LOOP
+      EXECUTE format('DELETE FROM %s_minutes WHERE project_id = ANY (%L) AND bucket >= %L AND bucket < %L',
+                     u.store, stale.ids, stale.hour, stale.hour + interval '1 hour');
+      EXECUTE format('DELETE FROM %s_hours WHERE project_id = ANY (%L) AND bucket = %L', u.store, stale.ids, stale.hour);
+      IF stale.hour >= s.minutes_since THEN
+        PERFORM _apm.append_cells(u.cube, u.store || '_minutes', '1 minute', fold, condition);
+      END IF;
+      IF stale.hour < s.hours_until THEN
+        PERFORM _apm.append_cells(u.cube, u.store || '_hours', '1 hour', fold, condition);
+      END IF;
+    END LOOP;
+    rebuilt := rebuilt + cardinality(stale.ids);
+  END LOOP;
+
+  FOR stale IN SELECT _apm.bin('1 day', x.hour) AS day, array_agg(DISTINCT x.project_id) AS ids
+                 FROM unnest(project_list, hour_list) x (project_id, hour) WHERE x.hour < s.days_until GROUP BY 1 ORDER BY 1
+  LOOP
+    FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = rebuild_hours.kind ORDER BY c.cube LOOP
+      EXECUTE format('DELETE FROM %s_days WHERE project_id = ANY (%L) AND bucket = %L', u.store, stale.ids, stale.day);
+      PERFORM _apm.widen_cells(u.cube, u.store || '_hours', u.store || '_days', '1 day',
+                               format('c.project_id = ANY (%L) AND c.bucket >= %L AND c.bucket < %L', stale.ids, stale.day, stale.day + interval '1 day'));
+    END LOOP;
+  END LOOP;
+  RETURN rebuilt;
+END
+$$;
+COMMENT ON FUNCTION _apm.rebuild_hours(text, timestamptz) IS 'Makes the cells of stale hours anew from their rows; returns how many hours of projects. Called under the roller''s lock';
+
+-- Forgets all cells that rows can give again: transaction ids of another
+-- cluster mean nothing.
+CREATE FUNCTION _apm.restart_rollups(kind text, floor_time timestamptz) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  u _apm.cubes;
+BEGIN
+  FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = restart_rollups.kind LOOP
+    EXECUTE format('DELETE FROM %s_minutes', u.store);
+    EXECUTE format('DELETE FROM %s_hours WHERE bucket >= %L', u.store, floor_time);
+    EXECUTE format('DELETE FROM %s_days', u.store);
+    IF u.folds_names THEN
+      DELETE FROM _apm.kept_names k WHERE k.day >= (floor_time AT TIME ZONE 'UTC')::date;
+    END IF;
+  END LOOP;
+  DELETE FROM _apm.stale_hours h WHERE h.kind = restart_rollups.kind;
+  DELETE FROM _apm.late_cells l WHERE l.kind = restart_rollups.kind;
+  UPDATE _apm.rollup_state r
+     SET bound = 0, system_identifier = _apm.system_identifier(),
+         hours_until = floor_time, days_until = '-infinity', minutes_since = floor_time
+   WHERE r.kind = restart_rollups.kind;
+END
+$$;
+COMMENT ON FUNCTION _apm.restart_rollups(text, timestamptz) IS 'Empties the rollups of a kind, but for what retention left without rows';
+
+-- Looks after the partitions that rows were rolled up from: index ranges, and
+-- statistics without which the first plans would read all of them.
+CREATE FUNCTION _apm.tend_partitions(relation regclass, since timestamptz, until timestamptz) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+  SET lock_timeout = '100ms'
+AS $$
+DECLARE
+  leaf record;
+BEGIN
+  FOR leaf IN
+    SELECT DISTINCT c.oid::regclass AS name, c.reltuples < 0 AND pg_relation_size(c.oid) > 1000000 AS unknown,
+           (SELECT x.indexrelid::regclass FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am m ON m.oid = i.relam
+             WHERE x.indrelid = c.oid AND m.amname = 'brin' AND x.indisvalid LIMIT 1) AS brin
+      FROM pg_class c JOIN pg_inherits h ON h.inhrelid = c.oid
+     WHERE h.inhparent = relation AND c.relkind = 'r' AND c.relname ~ '_[0-9]{8}$'
+       AND right(c.relname, 8) BETWEEN to_char(since AT TIME ZONE 'UTC', 'YYYYMMDD') AND to_char(until AT TIME ZONE 'UTC', 'YYYYMMDD')
+  LOOP
+    BEGIN
+      IF leaf.brin IS NOT NULL THEN
+        PERFORM brin_summarize_new_values(leaf.brin);
+      END IF;
+      IF leaf.unknown THEN
+        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', leaf.name);
+      END IF;
+    EXCEPTION WHEN lock_not_available THEN
+      NULL;
+    END;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION _apm.tend_partitions(regclass, timestamptz, timestamptz) IS 'Summarizes new ranges of the partitions of these days, and analyzes those that never were';
+
+CREATE FUNCTION _apm.roll(kind text DEFAULT 'transactions', at timestamptz DEFAULT now()) RETURNS bigint
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+  SET enable_seqscan = off
+  SET jit = off
+AS $$
+DECLARE
+  s _apm.rollup_state;
+  u _apm.cubes;
+  tail record;
+  horizon bigint;
+  floor_time timestamptz;
+  relation regclass;
+  condition text;
+  fold boolean := false;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtext('pg_apm rollup'), hashtext(roll.kind)) THEN
+    RETURN NULL;
+  END IF;
+  SELECT * INTO s FROM _apm.rollup_state r WHERE r.kind = roll.kind FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'there are no rollups of kind "%"', roll.kind USING ERRCODE = 'undefined_object';
+  END IF;
+  floor_time := _apm.kept_since(roll.kind);
+  horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  condition := format('t.stored_xid >= %s AND t.stored_xid < %s', s.bound, horizon);
+  IF s.bound = 0 OR s.system_identifier <> _apm.system_identifier() OR s.bound > horizon THEN
+    PERFORM _apm.restart_rollups(roll.kind, floor_time);
+    condition := format('t.stored_xid < %s AND t.end_time >= %L', horizon, floor_time);
+  END IF;
+  PERFORM _apm.close_buckets(roll.kind, at);
+  SELECT * INTO s FROM _apm.rollup_state r WHERE r.kind = roll.kind;
+
+  SELECT c.relation INTO relation FROM _apm.cubes c WHERE c.kind = roll.kind LIMIT 1;
+  EXECUTE format('SELECT count(*) AS n, min(t.end_time) AS first_at, max(t.end_time) AS last_at FROM %s t WHERE %s', relation, condition)
+    INTO tail;
+  IF tail.n > 0 THEN
+    condition := format('%s AND t.end_time >= %L AND t.end_time <= %L', condition, tail.first_at, tail.last_at);
+    IF EXISTS (SELECT FROM _apm.cubes c WHERE c.kind = roll.kind AND c.folds_names) THEN
+      fold := _apm.keep_names(condition, (tail.first_at AT TIME ZONE 'UTC')::date, (tail.last_at AT TIME ZONE 'UTC')::date);
+    END IF;
+    IF fold THEN
+      PERFORM _apm.count_folded(condition);
+    END IF;
+    FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = roll.kind ORDER BY c.cube LOOP
+      IF tail.last_at >= s.minutes_since THEN
+        PERFORM _apm.append_cells(u.cube, u.store || '_minutes', '1 minute', fold,
+                                  format('%s AND t.end_time >= %L', condition, s.minutes_since));
+      END IF;
+      IF tail.first_at < s.hours_until THEN
+        PERFORM _apm.append_cells(u.cube, u.store || '_hours', '1 hour', fold,
+                                  format('%s AND t.end_time < %L', condition, s.hours_until));
+      END IF;
+      IF tail.first_at < s.days_until THEN
+        PERFORM _apm.append_cells(u.cube, u.store || '_days', '1 day', fold,
+                                  format('%s AND t.end_time < %L', condition, s.days_until));
+      END IF;
+    END LOOP;
+    IF tail.first_at < s.hours_until THEN
+      EXECUTE format('INSERT INTO _apm.late_cells (kind, width, bucket)
+                        SELECT DISTINCT %1$L, w.width, _apm.bin(w.width, t.end_time)
+                          FROM %2$s t CROSS JOIN (VALUES (interval ''1 hour'', %3$L::timestamptz), (''1 day'', %4$L)) w (width, closed)
+                         WHERE %5$s AND t.end_time < w.closed',
+                     roll.kind, relation, s.hours_until, s.days_until, condition);
+    END IF;
+  END IF;
+  UPDATE _apm.rollup_state r SET bound = horizon, rolled_at = clock_timestamp() WHERE r.kind = roll.kind;
+  PERFORM _apm.rebuild_hours(roll.kind, floor_time);
+  IF tail.n > 0 THEN
+    PERFORM _apm.tend_partitions(relation, tail.first_at, tail.last_at);
+  END IF;
+  RETURN tail.n;
+END
+$$;
+COMMENT ON FUNCTION _apm.roll(text, timestamptz) IS 'One round: closes what is over by a moment, rolls up the rows of ended transactions, rebuilds stale hours. Returns how many rows, or NULL while another session is at it';
+
+-- Names that were folded show in apm.outcomes.
+CREATE FUNCTION _apm.count_folded(condition text) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  EXECUTE format($sql$
+    INSERT INTO _apm.outcome_log (project_id, category, outcome, reason, quantity)
+      SELECT t.project_id, 'transaction', 'repaired', 'names', count(*)
+        FROM apm.transactions t
+             JOIN _apm.kept_names o ON o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE 'UTC')::date AND o.name = '<< other >>'
+             LEFT JOIN _apm.kept_names k ON k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE 'UTC')::date AND k.name = t.name
+       WHERE %s AND t.name IS NOT NULL AND k.name IS NULL
+       GROUP BY t.project_id$sql$, condition);
+END
+$$;
+COMMENT ON FUNCTION _apm.count_folded(text) IS 'Counts rows that have no cells of their own name';
+
+-- For retention: makes sure that the rows before a moment are rolled up and
+-- their cells are right, and from then on lets these cells stand.  False while
+-- transactions that may hold such rows are open; then nothing may be dropped.
+CREATE FUNCTION _apm.release_rows(kind text, until timestamptz) RETURNS boolean
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  relation regclass;
+  open_rows boolean;
+BEGIN
+  until := _apm.bin('1 day', until);
+  IF _apm.roll(release_rows.kind) IS NULL THEN
+    RETURN false;
+  END IF;
+  SELECT c.relation INTO relation FROM _apm.cubes c WHERE c.kind = release_rows.kind LIMIT 1;
+  EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE t.end_time < %L AND t.stored_xid >= %s)', relation, until,
+                 (SELECT r.bound FROM _apm.rollup_state r WHERE r.kind = release_rows.kind)) INTO open_rows;
+  IF open_rows OR EXISTS (SELECT FROM _apm.stale_hours h WHERE h.kind = release_rows.kind AND coalesce(h.hour, '-infinity') < until) THEN
+    RETURN false;
+  END IF;
+  INSERT INTO _apm.rollup_floor AS f (kind, kept_since) VALUES (release_rows.kind, until)
+    ON CONFLICT ON CONSTRAINT rollup_floor_pkey DO UPDATE SET kept_since = greatest(f.kept_since, excluded.kept_since);
+  RETURN true;
+END
+$$;
+COMMENT ON FUNCTION _apm.release_rows(text, timestamptz) IS 'Whether the rows before a day may be dropped: they are rolled up, and from now on these rollups stand for them';
+
+CREATE FUNCTION apm.rebuild_rollups(project_id integer DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
+  RETURNS bigint
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+  k record;
+  floor_time timestamptz;
+  rebuilt bigint := 0;
+BEGIN
+  PERFORM _apm.check_window(since, until);
+  FOR k IN SELECT c.kind AS name, min(c.relation) AS relation, array_agg(c.store) AS stores FROM _apm.cubes c GROUP BY c.kind ORDER BY c.kind LOOP
+    PERFORM pg_advisory_xact_lock(hashtext('pg_apm rollup'), hashtext(k.name));
+    floor_time := _apm.kept_since(k.name);
+    PERFORM _apm.roll(k.name);
+    EXECUTE format($sql$
+      INSERT INTO _apm.stale_hours (kind, project_id, hour)
+        SELECT %1$L, t.project_id, _apm.bin('1 hour', t.end_time) FROM %2$s t
+         WHERE t.end_time >= $1 AND t.end_time < $2 AND ($3 IS NULL OR t.project_id = $3)
+        UNION
+        SELECT %1$L, x.project_id, x.bucket FROM (%3$s) x
+         WHERE x.bucket >= $1 AND x.bucket < $2 AND ($3 IS NULL OR x.project_id = $3)$sql$,
+      k.name, k.relation,
+      (SELECT string_agg(format('SELECT project_id, bucket FROM %s_hours UNION ALL SELECT project_id, _apm.bin(''1 hour'', bucket) FROM %1$s_minutes', st), ' UNION ALL ')
+         FROM unnest(k.stores) st))
+      USING greatest(floor_time, coalesce(_apm.bin('1 hour', since), '-infinity')), coalesce(until, 'infinity'), project_id;
+    rebuilt := rebuilt + _apm.rebuild_hours(k.name, floor_time);
+  END LOOP;
+  RETURN rebuilt;
+END
+$$;
+COMMENT ON FUNCTION apm.rebuild_rollups(integer, timestamptz, timestamptz) IS 'Makes the rollups of the hours from since to until anew from their rows; NULL means every project and all times; hours whose rows were dropped by retention stand. Returns the number of hours of projects that were rebuilt. Needed after partitions were changed behind the extension''s back. Example: SELECT apm.rebuild_rollups(1, now() - interval ''1 day'', now())';

@@ -1,0 +1,305 @@
+-- ---------------------------------------------------------------------------
+-- cells: one place that says where an answer is read from
+--
+-- The cells of a window are whole days, hours and minutes as they are stored,
+-- and for everything else rows aggregated in the same way: the edges, the tail
+-- that is not yet rolled up, stale hours.  All of it is one statement, so one
+-- snapshot; constants are written into it, so that partitions prune.
+
+CREATE TYPE _apm.cell_plan AS (
+  cells  text,
+  counts text,
+  source text,
+  reason text
+);
+COMMENT ON TYPE _apm.cell_plan IS 'SQL that gives cells, SQL that counts what it reads, and whether rollups are used';
+
+CREATE FUNCTION _apm.all_users(users apm.hll, other_users apm.hll) RETURNS apm.hll
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT CASE WHEN other_users IS NULL THEN users WHEN users IS NULL THEN other_users
+              ELSE (SELECT apm.hll_merge(h) FROM unnest(ARRAY[users, other_users]) h) END
+$$;
+COMMENT ON FUNCTION _apm.all_users(apm.hll, apm.hll) IS 'Users of cells, measured or not';
+
+-- Filters of keys as SQL: over stored cells c, or over rows t.
+CREATE FUNCTION _apm.key_filter(cube text, filters jsonb, of_rows boolean) RETURNS text
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  RETURN coalesce((SELECT pg_catalog.string_agg(pg_catalog.format(' AND %s = %L',
+                            CASE WHEN of_rows THEN k.from_rows ELSE 'c.' || k.name END, f.value), '' ORDER BY k.place)
+                     FROM pg_catalog.jsonb_each_text(pg_catalog.jsonb_strip_nulls(filters)) f
+                          JOIN _apm.cube_columns k ON k.cube = key_filter.cube AND k.is_key AND k.name = f.key), '');
+COMMENT ON FUNCTION _apm.key_filter(text, jsonb, boolean) IS 'Conditions for the keys of a cube that are given';
+
+CREATE TYPE _apm.cell_ranges AS (
+  day_from    timestamptz,
+  day_to      timestamptz,
+  hour_from   timestamptz,
+  hour_to     timestamptz,
+  cell_from   timestamptz,
+  cell_to     timestamptz
+);
+COMMENT ON TYPE _apm.cell_ranges IS 'Parts of a window: days within hours within cells; what of the cells are not hours are minutes';
+
+-- The largest parts of [since, until) that closed days, hours and minutes
+-- cover, if their widths divide that of the slots.
+CREATE FUNCTION _apm.split_window(s _apm.rollup_state, since timestamptz, until timestamptz, width interval, with_minutes boolean)
+  RETURNS _apm.cell_ranges
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  r _apm.cell_ranges;
+  step numeric := extract(epoch FROM width);
+BEGIN
+  r.hour_from := _apm.bin_up('1 hour', since);
+  r.hour_to := least(_apm.bin('1 hour', until), s.hours_until);
+  IF step % 3600 <> 0 OR r.hour_from >= r.hour_to THEN
+    r.hour_to := r.hour_from;
+  END IF;
+  r.day_from := _apm.bin_up('1 day', r.hour_from);
+  r.day_to := least(_apm.bin('1 day', r.hour_to), s.days_until);
+  IF step % 86400 <> 0 OR r.day_from >= r.day_to THEN
+    r.day_to := r.day_from;
+  END IF;
+  r.cell_from := greatest(_apm.bin_up('1 minute', since), s.minutes_since);
+  r.cell_to := _apm.bin('1 minute', until);
+  IF NOT with_minutes OR step % 60 <> 0 OR r.cell_from >= r.cell_to THEN
+    r.cell_from := r.hour_from;
+    r.cell_to := r.hour_to;
+  ELSIF r.hour_from < r.hour_to THEN
+    -- Minutes go on where hours begin or end, or not at all.
+    IF r.cell_to < r.hour_to OR r.cell_from > r.hour_to THEN
+      r.cell_to := r.hour_to;
+    END IF;
+    r.cell_from := least(r.cell_from, r.hour_from);
+  END IF;
+  RETURN r;
+END
+$$;
+COMMENT ON FUNCTION _apm.split_window(_apm.rollup_state, timestamptz, timestamptz, interval, boolean) IS 'Which parts of a window are read from days, hours and minutes';
+
+-- Why rows must be read instead of cells; NULL: nothing stands against cells.
+CREATE FUNCTION _apm.cells_problem(c _apm.cubes, s _apm.rollup_state, since timestamptz, until timestamptz, filters jsonb) RETURNS text
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  project integer := filters ->> 'project_id';
+  wanted text := filters ->> 'transaction_name';
+BEGIN
+  IF s.bound = 0 OR s.system_identifier IS DISTINCT FROM _apm.system_identifier() THEN
+    RETURN 'No rows have been rolled up on this cluster yet.';
+  END IF;
+  IF EXISTS (SELECT FROM _apm.stale_hours h
+              WHERE h.kind = c.kind AND h.hour IS NULL AND (h.project_id IS NULL OR project IS NULL OR h.project_id = project)) THEN
+    RETURN 'Thresholds changed since the rollups were made.';
+  END IF;
+  IF (SELECT count(*) FROM (SELECT DISTINCT h.project_id, h.hour FROM _apm.stale_hours h
+                             WHERE h.kind = c.kind AND h.hour >= _apm.bin('1 hour', since) AND h.hour < until
+                               AND (project IS NULL OR h.project_id = project) LIMIT 501) x) > 500 THEN
+    RETURN 'More than 500 hours changed since the rollups were made.';
+  END IF;
+  IF c.folds_names AND wanted IS NOT NULL
+     AND EXISTS (SELECT FROM _apm.kept_names o
+                  WHERE o.name = '<< other >>' AND o.day >= (since AT TIME ZONE 'UTC')::date AND o.day <= (until AT TIME ZONE 'UTC')::date
+                    AND (project IS NULL OR o.project_id = project)
+                    AND NOT EXISTS (SELECT FROM _apm.kept_names k WHERE k.project_id = o.project_id AND k.day = o.day AND k.name = wanted)) THEN
+    RETURN 'The transaction has no rollups of its own, see pg_apm.max_names.';
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION _apm.cells_problem(_apm.cubes, _apm.rollup_state, timestamptz, timestamptz, jsonb) IS 'What stands against reading cells now';
+
+-- Whether names of these days are folded where names are a key.
+CREATE FUNCTION _apm.names_folded(since timestamptz, until timestamptz, project integer) RETURNS boolean
+  LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN EXISTS (SELECT FROM _apm.kept_names o
+                  WHERE o.name = '<< other >>' AND o.day >= (since AT TIME ZONE 'UTC')::date
+                    AND o.day <= (until AT TIME ZONE 'UTC')::date AND (project IS NULL OR o.project_id = project));
+COMMENT ON FUNCTION _apm.names_folded(timestamptz, timestamptz, integer) IS 'Whether a project has more names in a window than have cells';
+
+-- Slots of a width (NULL: none), the keys and measures asked for, and filters
+-- by key: {"project_id": 1}.  A threshold other than the one in force, or
+-- why_rows, what speaks against rollups, reads rows.
+CREATE FUNCTION _apm.cells(cube text, since timestamptz, until timestamptz, width interval, keys text[], measures text[],
+                           filters jsonb, threshold float8 DEFAULT NULL, why_rows text DEFAULT NULL) RETURNS _apm.cell_plan
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  plan _apm.cell_plan;
+  c _apm.cubes;
+  s _apm.rollup_state;
+  r _apm.cell_ranges;
+  low timestamptz := coalesce(since, '-infinity');
+  high timestamptz := coalesce(until, 'infinity');
+  standing timestamptz;
+  fold boolean := false;
+  ids integer[];
+  hours timestamptz[];
+  is_stale text;
+  is_stale_day text := 'false';
+  of_rows text;
+  of_cells text;
+  columns text;
+  parts text[] := '{}';
+  counts text[] := '{0,0,0,0}';
+  conditions text[];
+  names text[];
+  i integer;
+BEGIN
+  SELECT * INTO STRICT c FROM _apm.cubes u WHERE u.cube = cells.cube;
+  SELECT * INTO s FROM _apm.rollup_state x WHERE x.kind = c.kind;
+  of_rows := _apm.key_filter(c.cube, filters, true);
+  of_cells := _apm.key_filter(c.cube, filters, false);
+  plan.source := 'rollups';
+  IF threshold IS NOT NULL THEN
+    plan.source := 'rows';
+    plan.reason := 'Rollups hold the configured thresholds only.';
+  ELSIF why_rows IS NOT NULL THEN
+    plan.source := 'rows';
+    plan.reason := why_rows;
+  ELSIF NOT coalesce(current_setting('pg_apm.use_rollups', true), 'on')::boolean THEN
+    plan.source := 'rows';
+    plan.reason := 'The setting pg_apm.use_rollups is off.';
+  ELSIF extract(epoch FROM width) % 60 <> 0 THEN
+    plan.source := 'rows';
+    plan.reason := 'The step is not a multiple of minutes.';
+  ELSE
+    plan.reason := _apm.cells_problem(c, s, low, high, filters);
+    fold := c.folds_names AND (keys @> '{transaction_name}' OR filters ->> 'transaction_name' = '<< other >>')
+            AND _apm.names_folded(low, high, (filters ->> 'project_id')::integer);
+  END IF;
+  IF filters ->> 'transaction_name' = '<< other >>' AND fold THEN
+    of_rows := _apm.key_filter(c.cube, filters - 'transaction_name', true)
+               || ' AND t.name IS NOT NULL AND (t.name = ''<< other >>'' OR o.name IS NOT NULL AND k.name IS NULL)';
+  END IF;
+
+  -- Where nothing may be read from cells but what retention left without rows.
+  IF plan.source = 'rollups' AND plan.reason IS NOT NULL THEN
+    standing := least(high, greatest(low, _apm.kept_since(c.kind)));
+    s.hours_until := standing;
+    IF s.bound = 0 OR s.system_identifier IS DISTINCT FROM _apm.system_identifier() THEN
+      s.days_until := '-infinity';
+    END IF;
+    IF standing <= low THEN
+      plan.source := 'rows';
+    END IF;
+  END IF;
+
+  r := _apm.split_window(s, low, coalesce(standing, high), width, standing IS NULL);
+  IF plan.source = 'rows' OR r.cell_from >= r.cell_to THEN
+    IF plan.source <> 'rows' THEN
+      plan.reason := coalesce(plan.reason, 'The window holds no whole minute, hour or day that was rolled up.');
+    END IF;
+    plan.source := 'rows';
+    conditions := ARRAY[format('t.end_time >= %L AND t.end_time < %L', low, high)];
+  ELSE
+    IF low < r.cell_from OR r.cell_to < high THEN
+      conditions := ARRAY[format('(t.end_time >= %L AND t.end_time < %L OR t.end_time >= %L AND t.end_time < %L)', low, r.cell_from, r.cell_to, high)];
+    END IF;
+    IF standing IS NULL THEN
+      conditions := conditions || format('t.end_time >= %L AND t.end_time < %L AND t.stored_xid >= %s', r.cell_from, r.cell_to, s.bound);
+      SELECT array_agg(x.project_id), array_agg(x.hour) INTO ids, hours
+        FROM (SELECT DISTINCT h.project_id, h.hour FROM _apm.stale_hours h
+               WHERE h.kind = c.kind AND h.hour >= _apm.bin('1 hour', r.cell_from) AND h.hour < r.cell_to
+                 AND (filters ->> 'project_id' IS NULL OR h.project_id = (filters ->> 'project_id')::integer)) x;
+    END IF;
+    IF ids IS NOT NULL THEN
+      conditions := conditions || format('t.end_time >= %L AND t.end_time < %L AND t.stored_xid < %s AND t.project_id = ANY (%L)
+          AND (t.project_id, _apm.bin(''1 hour'', t.end_time)) IN (SELECT * FROM unnest(%4$L::integer[], %5$L::timestamptz[]))',
+        greatest(r.cell_from, (SELECT min(h) FROM unnest(hours) h)), least(r.cell_to, (SELECT max(h) + interval '1 hour' FROM unnest(hours) h)),
+        s.bound, ids, hours);
+      is_stale := format(' AND (c.project_id, _apm.bin(''1 hour'', c.bucket)) NOT IN (SELECT * FROM unnest(%L::integer[], %L::timestamptz[]))', ids, hours);
+      is_stale_day := format('(c.project_id, _apm.bin(''1 day'', c.bucket)) IN (SELECT i, _apm.bin(''1 day'', h) FROM unnest(%L::integer[], %L::timestamptz[]) x (i, h))', ids, hours);
+    END IF;
+    columns := concat_ws(', ', CASE WHEN width IS NOT NULL THEN format('_apm.bin(%L, c.bucket) AS slot', width) END,
+                         (SELECT string_agg(coalesce(k.from_cells || ' AS ' || k.name, 'c.' || k.name), ', ' ORDER BY NOT k.is_key, k.place)
+                            FROM _apm.cube_columns k WHERE k.cube = c.cube AND k.name = ANY (CASE WHEN k.is_key THEN keys ELSE measures END)));
+    names := ARRAY[
+      CASE WHEN r.day_from < r.day_to THEN
+        format('%s_days c WHERE c.bucket >= %L AND c.bucket < %L AND NOT %s%s', c.store, r.day_from, r.day_to, is_stale_day, of_cells) END,
+      CASE WHEN r.hour_from < r.day_from OR r.day_to < r.hour_to OR ids IS NOT NULL AND r.hour_from < r.hour_to THEN
+        format('%s_hours c WHERE c.bucket >= %L AND c.bucket < %L AND (c.bucket < %L OR c.bucket >= %L OR %s)%s%s',
+               c.store, r.hour_from, r.hour_to, r.day_from, r.day_to, is_stale_day, is_stale, of_cells) END,
+      CASE WHEN r.cell_from < r.hour_from OR r.hour_to < r.cell_to THEN
+        format('%s_minutes c WHERE c.bucket >= %L AND c.bucket < %L AND (c.bucket < %L OR c.bucket >= %L)%s%s',
+               c.store, r.cell_from, r.cell_to, r.hour_from, r.hour_to, is_stale, of_cells) END];
+    FOR i IN 1..3 LOOP
+      IF names[i] IS NOT NULL THEN
+        parts := parts || format('SELECT %s FROM %s', columns, names[i]);
+        counts[i] := format('(SELECT count(*) FROM %s)', names[i]);
+      END IF;
+    END LOOP;
+  END IF;
+  FOR i IN 1..coalesce(cardinality(conditions), 0) LOOP
+    parts := parts || _apm.cells_of_rows(c.cube, CASE WHEN width IS NULL THEN '' ELSE format('_apm.bin(%L, t.end_time)', width) END,
+                                         keys, measures, fold, conditions[i] || of_rows, threshold);
+    counts[4] := counts[4] || format(' + (SELECT count(*) FROM %s t WHERE %s%s)', c.relation, conditions[i],
+                                     _apm.key_filter('transactions', filters - CASE WHEN fold THEN 'transaction_name' ELSE '' END, true));
+  END LOOP;
+  plan.cells := array_to_string(parts, ' UNION ALL ');
+  plan.counts := 'SELECT ' || array_to_string(counts, ', ');
+  RETURN plan;
+END
+$$;
+COMMENT ON FUNCTION _apm.cells(text, timestamptz, timestamptz, interval, text[], text[], jsonb, float8, text) IS 'SQL of cells for a window, read from rollups as far as they hold it';
+
+CREATE FUNCTION _apm.explain_cells(plan _apm.cell_plan, started timestamptz) RETURNS void
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  spent numeric := round(extract(epoch FROM clock_timestamp() - started) * 1000, 1);
+  day_cells bigint;
+  hour_cells bigint;
+  minute_cells bigint;
+  row_count bigint;
+BEGIN
+  EXECUTE plan.counts INTO day_cells, hour_cells, minute_cells, row_count;
+  RAISE NOTICE '%', CASE WHEN plan.source = 'rows' THEN format('read from rows: %s rows', row_count)
+                         ELSE format('read from rollups: %s day cells, %s hour cells, %s minute cells, and %s rows',
+                                     day_cells, hour_cells, minute_cells, row_count) END
+    USING DETAIL = concat_ws(' ', plan.reason, format('It took %s ms.', spent));
+END
+$$;
+COMMENT ON FUNCTION _apm.explain_cells(_apm.cell_plan, timestamptz) IS 'Says in a NOTICE where an answer was read from and what it cost';
+
+-- The measures of a cube that an expression over cells c names.
+CREATE FUNCTION _apm.measures_named(cube text, expression text) RETURNS text[]
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  RETURN (SELECT pg_catalog.array_agg(k.name ORDER BY k.place) FROM _apm.cube_columns k
+           WHERE k.cube = measures_named.cube AND NOT k.is_key
+             AND (k.name = 'n' OR expression ~ ('\mc\.' || k.name || '\M')));
+COMMENT ON FUNCTION _apm.measures_named(text, text) IS 'Measures that an expression over cells needs';
+
+-- Cells for a metric that was parsed.  One that rollups do not hold has no
+-- cells, only what explain says.
+CREATE FUNCTION _apm.metric_cells(p record, since timestamptz, until timestamptz, width interval, project_id integer,
+    transaction_name text, op text, environment text, release text) RETURNS _apm.cell_plan
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  plan _apm.cell_plan;
+  cube text := CASE WHEN p.vital IS NULL THEN 'transactions' ELSE 'vitals' END;
+BEGIN
+  IF p.rollup_sql IS NOT NULL THEN
+    RETURN _apm.cells(cube, since, until, width, '{}',
+                      _apm.measures_named(cube, concat_ws(' ', p.rollup_sql, p.rollup_samples_sql, p.rollup_bound_sql)),
+                      jsonb_build_object('project_id', project_id, 'transaction_name', transaction_name, 'op', op,
+                                         'environment', environment, 'release', release, 'vital', p.vital));
+  END IF;
+  plan.source := 'rows';
+  plan.reason := 'Rollups do not hold this metric.';
+  plan.counts := format('SELECT 0, 0, 0, (SELECT count(*) FROM apm.transactions t WHERE t.end_time >= %L AND t.end_time < %L%s)',
+                        coalesce(since, '-infinity'), coalesce(until, 'infinity'),
+                        _apm.key_filter('transactions', jsonb_build_object('project_id', project_id, 'transaction_name', transaction_name,
+                                        'op', op, 'environment', environment, 'release', release), true));
+  RETURN plan;
+END
+$$;
+COMMENT ON FUNCTION _apm.metric_cells(record, timestamptz, timestamptz, interval, integer, text, text, text, text) IS 'Where a metric is read from';
