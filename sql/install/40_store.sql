@@ -154,7 +154,8 @@ BEGIN
                    part || '_' || replace(columns, ', ', '_'), part, columns);
   END LOOP;
   IF table_name <> 'errors' THEN
-    EXECUTE format('CREATE INDEX %I ON _apm.%I USING brin (stored_xid) WITH (pages_per_range = 16, autosummarize = on)',
+    -- For the roller and for the edges of windows; rows come roughly in order of both.
+    EXECUTE format('CREATE INDEX %I ON _apm.%I USING brin (stored_xid, end_time) WITH (pages_per_range = 16, autosummarize = on)',
                    part || '_stored_xid', part);
     PERFORM _apm.watch_changes(format('_apm.%I', part), CASE table_name WHEN 'span_batches' THEN 'spans' ELSE table_name END);
   END IF;

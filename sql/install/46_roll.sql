@@ -445,3 +445,29 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION apm.rebuild_rollups(integer, timestamptz, timestamptz) IS 'Makes the rollups of the hours from since to until anew from their rows; NULL means every project and all times; hours whose rows were dropped by retention stand. Returns the number of hours of projects that were rebuilt. Needed after partitions were changed behind the extension''s back. Example: SELECT apm.rebuild_rollups(1, now() - interval ''1 day'', now())';
+
+-- The tail is counted, which takes as long as reading it.
+CREATE FUNCTION _apm.tail_of(kind text, OUT row_count bigint, OUT oldest_at timestamptz)
+  LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  relation regclass;
+BEGIN
+  SELECT c.relation INTO relation FROM _apm.cubes c WHERE c.kind = tail_of.kind LIMIT 1;
+  EXECUTE format('SELECT count(*), %s FROM %s t WHERE t.stored_xid >= %s',
+                 CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = 'received_at' AND NOT a.attisdropped)
+                      THEN 'min(t.received_at)' ELSE 'NULL::timestamptz' END,
+                 relation, (SELECT r.bound FROM _apm.rollup_state r WHERE r.kind = tail_of.kind))
+    INTO row_count, oldest_at;
+END
+$$;
+COMMENT ON FUNCTION _apm.tail_of(text) IS 'How many rows are not rolled up yet, and when the oldest of them came';
+
+CREATE VIEW apm.rollup_status WITH (security_invoker = true) AS
+  SELECT s.kind, s.bound > 0 AND s.system_identifier = _apm.system_identifier() AS usable,
+         t.row_count AS tail_rows, CASE WHEN t.row_count > 0 THEN now() - coalesce(t.oldest_at, s.rolled_at) END AS tail_age,
+         (SELECT count(*) FROM (SELECT DISTINCT h.project_id, h.hour FROM _apm.stale_hours h WHERE h.kind = s.kind) h) AS stale_hours,
+         s.rolled_at, s.hours_until, s.days_until, s.minutes_since, f.kept_since
+    FROM _apm.rollup_state s LEFT JOIN _apm.rollup_floor f ON f.kind = s.kind CROSS JOIN LATERAL _apm.tail_of(s.kind) t;
+COMMENT ON VIEW apm.rollup_status IS 'How far the rollups of each kind of rows are: tail_rows were not rolled up yet, the oldest of them since tail_age; stale_hours are read from rows until the next round; hours and days before hours_until and days_until have cells of their own, minutes since minutes_since; rows before kept_since were dropped and only their rollups stand. Without rounds (of the worker, or apm.maintain()) the tail grows and answers stay right, but slow. Example: SELECT kind, tail_rows, tail_age, stale_hours FROM apm.rollup_status';

@@ -80,6 +80,18 @@ END
 $$;
 COMMENT ON FUNCTION _apm.split_window(_apm.rollup_state, timestamptz, timestamptz, interval, boolean) IS 'Which parts of a window are read from days, hours and minutes';
 
+-- A range less another one within it, so that an index finds each part.
+CREATE FUNCTION _apm.outside(what text, low timestamptz, high timestamptz, inner_low timestamptz, inner_high timestamptz) RETURNS text
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT '(' || string_agg(format('%1$s >= %2$L AND %1$s < %3$L', what, r.a, r.b), ' OR ') || ')'
+    FROM (SELECT low AS a, CASE WHEN inner_low < inner_high THEN inner_low ELSE high END AS b
+          UNION ALL SELECT inner_high, high WHERE inner_low < inner_high) r
+   WHERE r.a < r.b
+$$;
+COMMENT ON FUNCTION _apm.outside(text, timestamptz, timestamptz, timestamptz, timestamptz) IS 'Condition for [low, high) without [inner_low, inner_high); NULL if nothing is left';
+
 -- Why rows must be read instead of cells; NULL: nothing stands against cells.
 CREATE FUNCTION _apm.cells_problem(c _apm.cubes, s _apm.rollup_state, since timestamptz, until timestamptz, filters jsonb) RETURNS text
   LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -141,7 +153,7 @@ DECLARE
   ids integer[];
   hours timestamptz[];
   is_stale text;
-  is_stale_day text := 'false';
+  is_stale_day text;
   of_rows text;
   of_cells text;
   columns text;
@@ -149,6 +161,7 @@ DECLARE
   counts text[] := '{0,0,0,0}';
   conditions text[];
   names text[];
+  wanted boolean[];
   i integer;
 BEGIN
   SELECT * INTO STRICT c FROM _apm.cubes u WHERE u.cube = cells.cube;
@@ -198,9 +211,7 @@ BEGIN
     plan.source := 'rows';
     conditions := ARRAY[format('t.end_time >= %L AND t.end_time < %L', low, high)];
   ELSE
-    IF low < r.cell_from OR r.cell_to < high THEN
-      conditions := ARRAY[format('(t.end_time >= %L AND t.end_time < %L OR t.end_time >= %L AND t.end_time < %L)', low, r.cell_from, r.cell_to, high)];
-    END IF;
+    conditions := array_remove(ARRAY[_apm.outside('t.end_time', low, high, r.cell_from, r.cell_to)], NULL);
     IF standing IS NULL THEN
       conditions := conditions || format('t.end_time >= %L AND t.end_time < %L AND t.stored_xid >= %s', r.cell_from, r.cell_to, s.bound);
       SELECT array_agg(x.project_id), array_agg(x.hour) INTO ids, hours
@@ -219,17 +230,18 @@ BEGIN
     columns := concat_ws(', ', CASE WHEN width IS NOT NULL THEN format('_apm.bin(%L, c.bucket) AS slot', width) END,
                          (SELECT string_agg(coalesce(k.from_cells || ' AS ' || k.name, 'c.' || k.name), ', ' ORDER BY NOT k.is_key, k.place)
                             FROM _apm.cube_columns k WHERE k.cube = c.cube AND k.name = ANY (CASE WHEN k.is_key THEN keys ELSE measures END)));
+    -- Days with stale hours are read from hours.
     names := ARRAY[
-      CASE WHEN r.day_from < r.day_to THEN
-        format('%s_days c WHERE c.bucket >= %L AND c.bucket < %L AND NOT %s%s', c.store, r.day_from, r.day_to, is_stale_day, of_cells) END,
-      CASE WHEN r.hour_from < r.day_from OR r.day_to < r.hour_to OR ids IS NOT NULL AND r.hour_from < r.hour_to THEN
-        format('%s_hours c WHERE c.bucket >= %L AND c.bucket < %L AND (c.bucket < %L OR c.bucket >= %L OR %s)%s%s',
-               c.store, r.hour_from, r.hour_to, r.day_from, r.day_to, is_stale_day, is_stale, of_cells) END,
-      CASE WHEN r.cell_from < r.hour_from OR r.hour_to < r.cell_to THEN
-        format('%s_minutes c WHERE c.bucket >= %L AND c.bucket < %L AND (c.bucket < %L OR c.bucket >= %L)%s%s',
-               c.store, r.cell_from, r.cell_to, r.hour_from, r.hour_to, is_stale, of_cells) END];
+      format('%s_days c WHERE c.bucket >= %L AND c.bucket < %L%s%s', c.store, r.day_from, r.day_to, ' AND NOT ' || is_stale_day, of_cells),
+      format('%s_hours c WHERE (%s)%s%s', c.store,
+             concat_ws(' OR ', _apm.outside('c.bucket', r.hour_from, r.hour_to, r.day_from, r.day_to),
+                       format('c.bucket >= %L AND c.bucket < %L AND ', r.day_from, r.day_to) || is_stale_day), is_stale, of_cells),
+      format('%s_minutes c WHERE %s%s%s', c.store, _apm.outside('c.bucket', r.cell_from, r.cell_to, r.hour_from, r.hour_to), is_stale, of_cells)];
+    wanted := ARRAY[r.day_from < r.day_to,
+                    ids IS NOT NULL AND r.hour_from < r.hour_to OR _apm.outside('', r.hour_from, r.hour_to, r.day_from, r.day_to) IS NOT NULL,
+                    _apm.outside('', r.cell_from, r.cell_to, r.hour_from, r.hour_to) IS NOT NULL];
     FOR i IN 1..3 LOOP
-      IF names[i] IS NOT NULL THEN
+      IF wanted[i] THEN
         parts := parts || format('SELECT %s FROM %s', columns, names[i]);
         counts[i] := format('(SELECT count(*) FROM %s)', names[i]);
       END IF;

@@ -148,9 +148,11 @@ CREATE VIEW apm.worker_status WITH (security_invoker = true) AS
          (SELECT max(greatest(now() - greatest(_apm.next_due(s.evaluated_at, r.every), r.created_at), '0'))
             FROM apm.alert_rules r JOIN apm.alert_states s USING (rule_id)
            WHERE r.enabled) AS lag,
-         w.last_error, w.last_error_at, w.problem
+         w.last_error, w.last_error_at, w.problem,
+         (SELECT s.tail_rows FROM apm.rollup_status s WHERE s.kind = 'transactions') AS tail_rows,
+         (SELECT s.tail_age FROM apm.rollup_status s WHERE s.kind = 'transactions') AS tail_age
     FROM _apm.worker_state() w;
-COMMENT ON VIEW apm.worker_status IS 'The worker of this database: is it running, when did it last look at the rules, lag (how long the most overdue enabled rule has been due; NULL without one), its last error, and problem: why there is no worker. Example: SELECT running, last_tick, lag, last_error, problem FROM apm.worker_status';
+COMMENT ON VIEW apm.worker_status IS 'The worker of this database: is it running, when did it last look at the rules, lag (how long the most overdue enabled rule has been due; NULL without one), its last error, and problem: why there is no worker; tail_rows and tail_age: transactions that are not rolled up yet, see apm.rollup_status. Example: SELECT running, last_tick, lag, last_error, problem FROM apm.worker_status';
 
 -- A NOTICE if there is none; CREATE EXTENSION silences notices of its script,
 -- so that one waits for the commit.

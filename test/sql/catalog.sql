@@ -136,11 +136,14 @@ SELECT name FROM relation r WHERE relkind = 'v' AND NOT coalesce(array_to_string
                 WHERE w.ev_class = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.oid)
  ORDER BY 1;
 
--- No triggers, no unlogged tables: neither would work on distributed ones.
-SELECT r.name, t.tgname FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal ORDER BY 1;
+-- No triggers but those by which changed rows make rollups stale, no unlogged
+-- tables: neither would work on distributed ones.
+SELECT r.name, t.tgname FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid
+ WHERE NOT t.tgisinternal AND t.tgfoid NOT IN ('_apm.mark_stale'::regproc, '_apm.mark_thresholds'::regproc) ORDER BY 1;
 SELECT name FROM relation WHERE relpersistence <> 'p' ORDER BY 1;
 
--- Tables and their sequences are dumped.
+-- Tables and their sequences are dumped, but for those of rollups that are made
+-- again from rows, and the definitions of the rollups.
 SELECT name, relkind FROM relation
  WHERE relkind IN ('r', 'p', 'S') AND NOT oid = ANY (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'pg_apm')
  ORDER BY 1;

@@ -97,7 +97,7 @@ SELECT _apm.store_as_rolled();
 RESET ROLE;
 
 -- Each partition can find rows by it.
-SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) ~ 'USING brin \(stored_xid\)' AS brin FROM pg_index
+SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) ~ 'USING brin \(stored_xid, end_time\)' AS brin FROM pg_index
  WHERE indrelid IN ('_apm.transactions_20010203'::regclass, '_apm.span_batches_20010203'::regclass) AND indexrelid::regclass::text ~ 'stored_xid' ORDER BY 1;
 
 DROP TABLE _apm.transactions_20010203, _apm.transactions_20010204, _apm.span_batches_20010203, _apm.span_batches_20010204;

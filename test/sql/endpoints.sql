@@ -64,8 +64,8 @@ BEGIN
   EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
   RETURN QUERY SELECT r #>> '{}' FROM jsonb_path_query(plan, 'strict $.**."Relation Name"') r;
 END $$;
-SELECT * FROM pg_temp.scanned($q$SELECT p95_ms FROM apm.endpoints('2011-03-03', '2011-03-04', project_id => 7)$q$);
-SELECT * FROM pg_temp.scanned($q$SELECT p75 FROM apm.web_vitals('2011-03-03', '2011-03-04', project_id => 7)$q$) s WHERE s LIKE 'endpoints%';
+SELECT DISTINCT s FROM _apm.cells('transactions', '2011-03-03', '2011-03-04', NULL, '{op}', '{n}', '{"project_id": 7}') c, pg_temp.scanned(c.cells) s WHERE s LIKE 'endpoints%';
+SELECT DISTINCT s FROM _apm.cells('vitals', '2011-03-03', '2011-03-04', NULL, '{vital}', '{n}', '{"project_id": 7}') c, pg_temp.scanned(c.cells) s WHERE s LIKE 'endpoints%';
 
 -- time series
 CREATE TEMP TABLE hours ON COMMIT DROP AS

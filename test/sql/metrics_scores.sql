@@ -66,7 +66,7 @@ WITH r AS (SELECT t.name, v.vital, v.weight, apm.vital_score(vital, (measurement
      opportunity AS (SELECT name, sum((1 - ratio) / (SELECT count(*) FROM r b WHERE b.vital = r.vital) * weight) / 0.45 AS opportunity FROM r GROUP BY name),
      score AS (SELECT name, sum(weight * ratio) / sum(weight) AS score FROM (SELECT name, vital, weight, avg(ratio) AS ratio FROM r GROUP BY 1, 2, 3) a GROUP BY name)
 SELECT p.transaction_name, p.samples, p.score::numeric(8, 6), p.opportunity::numeric(8, 6), p.cls_score IS NULL AS no_cls, p.inp_score IS NULL AS no_inp,
-       abs(p.score - s.score) < 1e-12 AS score_right, abs(p.opportunity - o.opportunity) < 1e-12 AS opportunity_right
+       abs(p.score - s.score) < 1e-8 AS score_right, abs(p.opportunity - o.opportunity) < 1e-8 AS opportunity_right
   FROM apm.pages('2011-04-01', '2011-04-02') p JOIN score s ON s.name = p.transaction_name JOIN opportunity o ON o.name = p.transaction_name;
 SELECT count(*) FROM apm.pages('2011-04-01', '2011-04-02', max_rows => 1);
 SELECT count(*) FROM apm.pages('2011-04-01', '2011-04-02', project_id => 1);
