@@ -155,7 +155,7 @@ INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, fro
   ('transactions', 15, 'sketch', false, true, 'apm.sketch_agg(t.duration_ms)', NULL, 'apm.sketch_merge(c.sketch)'),
   ('transactions', 16, 'users', false, true, '_apm.misery_agg(t.user_key, {value}, {threshold})', NULL, 'apm.hll_merge(c.users)'),
   ('transactions', 17, 'other_users', false, true,
-   $$apm.hll_agg(t.user_key) FILTER (WHERE ({value} > 0 AND {value} <> 'NaN') IS NOT TRUE)$$, NULL, 'apm.hll_merge(c.other_users)'),
+   $$apm.hll_agg(t.user_key, false) FILTER (WHERE ({value} > 0 AND {value} <> 'NaN') IS NOT TRUE)$$, NULL, 'apm.hll_merge(c.other_users)'),
   ('transactions', 18, 'failures', false, false, 'count(*) FILTER (WHERE apm.is_failure(t.project_id, t.status))',
    'CASE WHEN apm.is_failure(c.project_id, c.status) THEN c.n ELSE 0 END', 'sum(c.failures)::bigint'),
   ('vitals', 1, 'project_id', true, true, 't.project_id', NULL, NULL),

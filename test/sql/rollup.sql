@@ -2,6 +2,7 @@
 -- every cell says what its rows say, whatever happens to the rows.
 SET client_min_messages = warning;
 SET timezone = 'UTC';
+SET jit = off;
 INSERT INTO apm.projects (project_id, name) VALUES (4611, 'rolled'), (4612, 'rolled, too');
 SELECT count(_apm.make_partition('transactions', day::date)) FROM generate_series('2001-03-01'::date, '2001-03-06', '1 day') day;
 -- From the beginning, whatever was rolled up here before.
@@ -88,8 +89,8 @@ BEGIN
       WITH truth AS (
         SELECT project_id, date_bin(%1$L, end_time, '2000-01-01Z') AS bucket, cell_name, op, environment, release, status, count(*), count(user_key), count(v),
                count(*) FILTER (WHERE v >= 0 AND v <= threshold), count(*) FILTER (WHERE v >= 0 AND v > threshold AND v <= 4 * threshold),
-               count(*) FILTER (WHERE v >= 0 AND v > 4 * threshold), min(end_time), max(end_time), apm.sketch_agg(duration_ms)::text,
-               count(DISTINCT user_key), coalesce(count(DISTINCT user_key) FILTER (WHERE v > 4 * threshold), 0)
+               count(*) FILTER (WHERE v > 4 * threshold AND v <> 'NaN'), min(end_time), max(end_time), apm.sketch_agg(duration_ms)::text,
+               count(DISTINCT user_key), count(DISTINCT user_key) FILTER (WHERE v > 4 * threshold AND v <> 'NaN')
           FROM rolled_rows WHERE end_time >= %2$L AND end_time < %3$L GROUP BY 1, 2, 3, 4, 5, 6, 7),
       stored AS (
         SELECT %4$s, status, sum(n)::bigint, sum(user_rows)::bigint, sum(measured)::bigint, sum(satisfied)::bigint, sum(tolerable)::bigint, sum(frustrated)::bigint,
@@ -139,7 +140,7 @@ SELECT transactions FROM apm.transaction_summary('GET /0', '2001-03-01', '2001-0
 SET client_min_messages = warning;
 
 -- Late data for closed hours and days, and data of hours to come: as tail, then rolled up.
-SELECT pg_temp.load(3001, 3300, '2001-03-01 00:00:17', '13 minutes');
+SELECT pg_temp.load(3001, 3300, '2001-02-01 22:00:17', '13 minutes');
 INSERT INTO _apm.transactions_20010302 (project_id, trace_id, span_id, name, start_time, end_time, duration_ms, user_key)
   VALUES (4611, md5('leaf')::uuid::apm.trace_id, '00000000000000a1', 'GET /1', '2001-03-02 11:00Z', '2001-03-02 11:00Z', 77, 'leaf');
 COPY apm.transactions (project_id, trace_id, span_id, name, start_time, end_time, duration_ms) FROM stdin;
@@ -219,7 +220,7 @@ DELETE FROM apm.transactions WHERE project_id = 4612 AND end_time >= '2001-03-05
 SELECT pg_temp.roll('2001-03-05 10:10');
 
 -- Time goes on: everything is closed, minutes are gone, late additions are merged.
-SELECT pg_temp.load(3301, 3400, '2001-03-01 00:00:17', '13 minutes');
+SELECT pg_temp.load(3301, 3400, '2001-01-30 06:00:17', '13 minutes');
 SELECT pg_temp.roll('2001-03-09 12:00');
 UPDATE _apm.late_cells SET noted_at = noted_at - interval '1 hour';
 SELECT pg_temp.roll('2001-03-09 12:00');
@@ -260,13 +261,51 @@ SELECT * FROM pg_temp.wrong_cells();
 SELECT * FROM pg_temp.differences();
 
 -- Rows go, rollups stand: also when they are made anew.
+INSERT INTO apm.transactions (project_id, trace_id, span_id, name, start_time, end_time, duration_ms)
+  VALUES (4612, md5('last')::uuid::apm.trace_id, '00000000000000a1', 'GET /last', '2001-03-02 10:03Z', '2001-03-02 10:03Z', 5);
 CREATE TEMP TABLE before AS
   SELECT query, pg_temp.answer(query, true) AS answer FROM (VALUES ($$SELECT * FROM apm.endpoints('2001-03-01', '2001-03-07')$$),
     ($$SELECT * FROM apm.timeseries('p95()', '2001-03-01', '2001-03-07', '1 hour')$$), ($$SELECT * FROM apm.web_vitals('2001-03-01 05:00', '2001-03-07')$$)) q (query);
-INSERT INTO apm.transactions (project_id, trace_id, span_id, name, start_time, end_time, duration_ms)
-  VALUES (4612, md5('last')::uuid::apm.trace_id, '00000000000000a1', 'GET /', '2001-03-02 10:03Z', '2001-03-02 10:03Z', 5);
-SELECT _apm.release_rows('transactions', '2001-03-03 00:00') IN (true, false) AS answered;
-SELECT pg_temp.roll('2001-03-09 12:00') IS NOT NULL AS rolled;
-DELETE FROM apm.transactions WHERE name = 'GET /' AND project_id = 4612;
-SELECT pg_temp.roll('2001-03-09 12:00') IS NOT NULL AS rolled;
+CREATE FUNCTION pg_temp.release(until timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1..1000 LOOP
+    IF _apm.release_rows('transactions', until) THEN
+      RETURN true;
+    END IF;
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+  RETURN false;
+END $$;
+SELECT pg_temp.release('2001-03-03 07:00');
 SELECT kept_since FROM apm.rollup_status WHERE kind = 'transactions';
+DROP TABLE _apm.transactions_20010301, _apm.transactions_20010302;
+SELECT count(*) FILTER (WHERE pg_temp.answer(query, true) = answer) AS same, count(*) FILTER (WHERE pg_temp.answer(query, false) = answer) AS from_rows FROM before;
+UPDATE _apm.rollup_state SET system_identifier = 1 WHERE kind = 'transactions';
+SELECT count(*) FILTER (WHERE pg_temp.answer(query, true) = answer) AS same FROM before;
+SELECT pg_temp.roll('2001-03-09 12:00');
+SELECT count(*) FILTER (WHERE pg_temp.answer(query, true) = answer) AS same FROM before;
+INSERT INTO apm.thresholds VALUES (4611, 'GET /nowhere', 'duration', 1);
+SELECT count(*) FILTER (WHERE pg_temp.answer(query, true) = answer) AS same FROM before;
+SELECT apm.rebuild_rollups(since => '2001-03-01', until => '2001-03-03');
+SELECT count(*) FILTER (WHERE pg_temp.answer(query, true) = answer) AS same FROM before;
+-- Who may read rows may read rollups; nobody else rolls.
+SET ROLE apm_reader;
+SELECT count(*) > 0 AS endpoints FROM apm.endpoints('2001-03-01', '2001-03-07');
+SELECT usable FROM apm.rollup_status WHERE kind = 'transactions';
+SELECT _apm.roll();
+SELECT apm.rebuild_rollups();
+RESET ROLE;
+
+DROP TABLE _apm.transactions_20010303, _apm.transactions_20010304, _apm.transactions_20010305, _apm.transactions_20010306;
+DELETE FROM apm.thresholds WHERE project_id = 4611;
+DELETE FROM _apm.rollup_floor WHERE kind = 'transactions';
+DELETE FROM _apm.transaction_days WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.transaction_hours WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.transaction_minutes WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.vital_days WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.vital_hours WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.vital_minutes WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.kept_names WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.stale_hours WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.outcome_log WHERE project_id IN (4611, 4612);
+DELETE FROM apm.projects WHERE project_id IN (4611, 4612);
