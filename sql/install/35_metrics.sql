@@ -213,6 +213,7 @@ CREATE FUNCTION apm.metric_value(metric text,
     OUT value float8, OUT samples bigint, OUT bound float8)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET jit = off
 AS $$
 DECLARE
   started constant timestamptz := clock_timestamp();

@@ -11,6 +11,7 @@ CREATE FUNCTION _apm.read_endpoints(since timestamptz, until timestamptz, projec
     apdex float8, users bigint, miserable_users bigint, user_misery float8, total_ms float8)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -60,6 +61,7 @@ CREATE FUNCTION apm.timeseries(metric text DEFAULT 'count()',
   RETURNS TABLE (bucket timestamptz, value float8, samples bigint)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET jit = off
 AS $$
 DECLARE
   -- A Monday: weeks begin on one.
@@ -134,6 +136,7 @@ CREATE FUNCTION apm.web_vitals(since timestamptz DEFAULT now() - interval '24 ho
   RETURNS TABLE (vital text, samples bigint, p75 float8, rating text, good bigint, meh bigint, poor bigint, score float8)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -166,6 +169,7 @@ CREATE FUNCTION _apm.read_pages(since timestamptz, until timestamptz, project_id
     lcp_score float8, fcp_score float8, cls_score float8, ttfb_score float8, inp_score float8)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -11,6 +11,7 @@ CREATE FUNCTION apm.transaction_summary(name text,
     statuses jsonb, releases jsonb, vitals jsonb, errors jsonb)
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

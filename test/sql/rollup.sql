@@ -2,7 +2,6 @@
 -- every cell says what its rows say, whatever happens to the rows.
 SET client_min_messages = warning;
 SET timezone = 'UTC';
-SET jit = off;
 INSERT INTO apm.projects (project_id, name) VALUES (4611, 'rolled'), (4612, 'rolled, too');
 SELECT count(_apm.make_partition('transactions', day::date)) FROM generate_series('2001-03-01'::date, '2001-03-06', '1 day') day;
 -- From the beginning, whatever was rolled up here before.
@@ -38,21 +37,21 @@ END $$;
 CREATE TEMP TABLE reader (query text);
 INSERT INTO reader
   SELECT format(q, w) FROM unnest(ARRAY[
-    $$SELECT * FROM apm.endpoints(%s)$$,
-    $$SELECT * FROM apm.endpoints(%s, project_id => 4612, environment => 'production', release => 'shop@1')$$,
-    $$SELECT * FROM apm.web_vitals(%s)$$, $$SELECT * FROM apm.web_vitals(%s, project_id => 4611, transaction_name => 'GET /0')$$,
-    $$SELECT * FROM apm.pages(%s)$$,
-    $$SELECT * FROM apm.transaction_summary('GET /0', %s)$$,
-    $$SELECT m.metric, v.* FROM unnest('{count(),epm(),eps(),floored_epm(),last_seen(),p50(),p75(duration),p90(),p95(),p99(),p100(),avg(),sum(),min(),max(),any(),
-        "percentile(duration, 0.123)",count_unique(user),failure_rate(),failure_count(),apdex(),user_misery(),count_miserable(),p75(lcp),avg(cls),max(fp),
-        "count_web_vitals(lcp, good)","count_web_vitals(cls, any)",performance_score(lcp),count_scores(fp),apdex(500),p95(span_count)}'::text[]) m (metric),
-        LATERAL apm.metric_value(m.metric, %s) v$$,
-    $$SELECT v.* FROM unnest('{count(),p95(),apdex(),count_unique(user),p75(cls)}'::text[]) m (metric),
-        LATERAL apm.metric_value(m.metric, %s, 4612, 'GET /0', 'pageload', 'production', 'shop@0') v$$,
-    $$SELECT s, m.metric, v.* FROM unnest('{1 day,1 hour,3 hours,5 minutes,90 minutes}'::interval[]) s, unnest('{count(),epm(),p95(),failure_rate(),p75(lcp)}'::text[]) m (metric),
-        LATERAL apm.timeseries(m.metric, %s, step => s) v WHERE samples > 0$$]) q,
+    $$SELECT * FROM apm.endpoints(%s)$$, $$SELECT * FROM apm.web_vitals(%s)$$, $$SELECT * FROM apm.transaction_summary('GET /0', %s)$$,
+    $$SELECT s, m, v.* FROM (VALUES ('1 day'::interval, 'p95()'), ('1 hour', 'failure_rate()'), ('3 hours', 'p75(lcp)'), ('5 minutes', 'count()'), ('90 minutes', 'epm()')) x (s, m),
+        LATERAL apm.timeseries(x.m, %s, step => x.s) v WHERE samples > 0$$]) q,
     unnest(ARRAY[$$'2001-03-01', '2001-03-07'$$, $$'2001-03-01 07:13:21.5', '2001-03-05 11:47:03.25'$$,
                  $$'2001-03-04 09:30', '2001-03-04 10:15'$$, $$'2001-03-02 00:00', '2001-03-02 09:00:00.000001'$$]) w;
+INSERT INTO reader VALUES
+  ($$SELECT * FROM apm.endpoints('2001-03-01 03:00', '2001-03-05', project_id => 4612, environment => 'production', release => 'shop@1')$$),
+  ($$SELECT * FROM apm.pages('2001-03-01 03:00', '2001-03-04 10:17')$$),
+  ($$SELECT * FROM apm.web_vitals('2001-03-01 03:00', '2001-03-04 10:17', project_id => 4611, transaction_name => 'GET /0')$$),
+  ($$SELECT m.metric, v.* FROM unnest('{count(),epm(),eps(),floored_epm(),last_seen(),p50(),p75(duration),p90(),p95(),p99(),p100(),avg(),sum(),min(),max(),any(),
+       "percentile(duration, 0.123)",count_unique(user),failure_rate(),failure_count(),apdex(),user_misery(),count_miserable(),p75(lcp),avg(cls),max(fp),
+       "count_web_vitals(lcp, good)","count_web_vitals(cls, any)",performance_score(lcp),count_scores(fp),apdex(500),p95(span_count)}'::text[]) m (metric),
+       LATERAL apm.metric_value(m.metric, '2001-03-01 07:13:21.5', '2001-03-04 10:14:03') v$$),
+  ($$SELECT v.* FROM unnest('{count(),p95(),apdex(),count_unique(user),p75(cls)}'::text[]) m (metric),
+       LATERAL apm.metric_value(m.metric, NULL, '2001-03-05', 4612, 'GET /0', 'pageload', 'production', 'shop@0') v$$);
 CREATE FUNCTION pg_temp.answer(query text, rollups boolean) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   found text;
