@@ -293,6 +293,7 @@ COMMENT ON FUNCTION _apm.tend_partitions(regclass, timestamptz, timestamptz) IS 
 CREATE FUNCTION _apm.roll(kind text DEFAULT 'transactions', at timestamptz DEFAULT now()) RETURNS bigint
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
   SET enable_seqscan = off
   SET jit = off
 AS $$
@@ -390,13 +391,15 @@ COMMENT ON FUNCTION _apm.count_folded(text) IS 'Counts rows that have no cells o
 CREATE FUNCTION _apm.release_rows(kind text, until timestamptz) RETURNS boolean
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $$
 DECLARE
   relation regclass;
   open_rows boolean;
 BEGIN
   until := _apm.bin('1 day', until);
-  IF _apm.roll(release_rows.kind) IS NULL THEN
+  IF _apm.roll(release_rows.kind) IS NULL
+     OR until > (SELECT r.hours_until FROM _apm.rollup_state r WHERE r.kind = release_rows.kind) THEN
     RETURN false;
   END IF;
   SELECT c.relation INTO relation FROM _apm.cubes c WHERE c.kind = release_rows.kind LIMIT 1;
@@ -416,6 +419,7 @@ CREATE FUNCTION apm.rebuild_rollups(project_id integer DEFAULT NULL, since times
   RETURNS bigint
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $$
 #variable_conflict use_variable
 DECLARE

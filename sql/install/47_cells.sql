@@ -134,12 +134,14 @@ CREATE FUNCTION _apm.names_folded(since timestamptz, until timestamptz, project 
 COMMENT ON FUNCTION _apm.names_folded(timestamptz, timestamptz, integer) IS 'Whether a project has more names in a window than have cells';
 
 -- Slots of a width (NULL: none), the keys and measures asked for, and filters
--- by key: {"project_id": 1}.  A threshold other than the one in force, or
+-- by key: {"project_id": 1}.  Constants are written in a form that reads the
+-- same everywhere.  A threshold other than the one in force, or
 -- why_rows, what speaks against rollups, reads rows.
 CREATE FUNCTION _apm.cells(cube text, since timestamptz, until timestamptz, width interval, keys text[], measures text[],
                            filters jsonb, threshold float8 DEFAULT NULL, why_rows text DEFAULT NULL) RETURNS _apm.cell_plan
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $$
 DECLARE
   plan _apm.cell_plan;
@@ -294,6 +296,7 @@ CREATE FUNCTION _apm.metric_cells(p record, since timestamptz, until timestamptz
     transaction_name text, op text, environment text, release text) RETURNS _apm.cell_plan
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $$
 DECLARE
   plan _apm.cell_plan;
