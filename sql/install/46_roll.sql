@@ -290,11 +290,13 @@ END
 $$;
 COMMENT ON FUNCTION _apm.tend_partitions(regclass, timestamptz, timestamptz) IS 'Summarizes new ranges of the partitions of these days, and analyzes those that never were';
 
+-- Plans are made before there are statistics of what just came: no scan of a
+-- whole partition, and hashing instead of sorting by text.
 CREATE FUNCTION _apm.roll(kind text DEFAULT 'transactions', at timestamptz DEFAULT now()) RETURNS bigint
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
   SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
-  SET enable_seqscan = off
+  SET enable_seqscan = off SET enable_sort = off SET work_mem = '64MB'
   SET jit = off
 AS $$
 DECLARE
