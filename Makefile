@@ -21,8 +21,8 @@ PG_CPPFLAGS = -Isrc
 # Files without server headers: unit tests and fuzzers compile them alone.
 PURE = src/json/reader.c src/json/number.c src/json/text.c src/types/hex.c src/types/selftime.c \
 	src/envelope/framing.c src/envelope/decode*.c src/spanset/spanset*.c \
-	src/sketch/sketch*.c src/sketch/hll*.c \
-	src/metrics/grammar.c src/metrics/columns.c src/metrics/vitals.c src/alerts/state.c \
+	src/sketch/sketch*.c src/sketch/hll*.c src/breakdown/breakdown*.c \
+	src/metrics/grammar.c src/metrics/columns.c src/metrics/vitals.c src/metrics/span_facts.c src/alerts/state.c \
 	src/trace/tree.c src/trace/bar.c src/store/normalize*.c src/store/cron.c src/store/cut.c src/store/measure.c src/store/infer.c
 # Names such as json_object are exported by the server too: bind ours to ours.
 SHLIB_LINK += -Wl,-Bsymbolic

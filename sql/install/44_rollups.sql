@@ -297,6 +297,11 @@ CREATE FUNCTION _apm.bin_up(width interval, at timestamptz) RETURNS timestamptz
   RETURN CASE WHEN _apm.bin(width, at) = at THEN at ELSE _apm.bin(width, at) + width END;
 COMMENT ON FUNCTION _apm.bin_up(interval, timestamptz) IS 'The moment, if a bucket of the width begins with it, else the beginning of the next one';
 
+CREATE FUNCTION _apm.name_of_rows(cube text) RETURNS text
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  RETURN (SELECT k.from_rows FROM _apm.cube_columns k WHERE k.cube = name_of_rows.cube AND k.name = 'transaction_name');
+COMMENT ON FUNCTION _apm.name_of_rows(text) IS 'The transaction name in rows t of a cube''s relation';
+
 -- SELECT of slot, keys and measures, aggregated from the rows that a condition
 -- names.  Names without cells of their own become << other >> if fold.
 CREATE FUNCTION _apm.cells_of_rows(cube text, slot text, keys text[], measures text[], fold boolean, condition text, threshold float8 DEFAULT NULL) RETURNS text
@@ -311,7 +316,7 @@ BEGIN
   SELECT * INTO c FROM _apm.cubes u WHERE u.cube = cells_of_rows.cube;
   SELECT string_agg(format('%s AS %I', _apm.measured_sql(
            CASE WHEN fold AND k.name = 'transaction_name'
-                THEN 'CASE WHEN o.name IS NULL OR k.name IS NOT NULL THEN t.name WHEN t.name IS NOT NULL THEN ''<< other >>'' END'
+                THEN format('CASE WHEN o.name IS NULL OR k.name IS NOT NULL THEN %1$s WHEN %1$s IS NOT NULL THEN ''<< other >>'' END', k.from_rows)
                 ELSE k.from_rows END, threshold), k.name), ', ' ORDER BY NOT k.is_key, k.place)
     INTO list FROM _apm.cube_columns k
    WHERE k.cube = c.cube AND k.name = ANY (CASE WHEN k.is_key THEN keys ELSE measures END);
@@ -320,7 +325,7 @@ BEGIN
                 CASE WHEN slot <> '' THEN slot || ' AS slot, ' END, list, c.source,
                 CASE WHEN fold THEN '
                   LEFT JOIN _apm.kept_names o ON o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE ''UTC'')::date AND o.name = ''<< other >>''
-                  LEFT JOIN _apm.kept_names k ON k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE ''UTC'')::date AND k.name = t.name' END,
+                  LEFT JOIN _apm.kept_names k ON k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE ''UTC'')::date AND k.name = ' || _apm.name_of_rows(c.cube) END,
                 c.condition, condition, coalesce('GROUP BY ' || groups, 'HAVING count(*) > 0'));
 END
 $$;

@@ -23,28 +23,34 @@ COMMENT ON FUNCTION _apm.kept_since(text) IS 'Rows before it were dropped by ret
 -- Keeps as many of the names of some rows as pg_apm.max_names allows for a
 -- project and day, the most frequent first; returns whether any name of these
 -- days is folded.
-CREATE FUNCTION _apm.keep_names(condition text, first_day date, last_day date) RETURNS boolean
+CREATE FUNCTION _apm.keep_names(kind text, condition text, first_day date, last_day date) RETURNS boolean
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  c _apm.cubes;
 BEGIN
+  SELECT * INTO c FROM _apm.cubes u WHERE u.kind = keep_names.kind AND u.folds_names ORDER BY u.cube LIMIT 1;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
   EXECUTE format($sql$
     INSERT INTO _apm.kept_names (project_id, day, name)
       SELECT DISTINCT f.project_id, f.day, CASE WHEN f.kept + f.place <= $1 THEN f.name ELSE '<< other >>' END
         FROM (SELECT r.project_id, r.day, r.name,
                      row_number() OVER (PARTITION BY r.project_id, r.day ORDER BY r.n DESC, r.name COLLATE "C") AS place,
                      (SELECT count(*) FROM _apm.kept_names k WHERE k.project_id = r.project_id AND k.day = r.day) AS kept
-                FROM (SELECT t.project_id, (t.end_time AT TIME ZONE 'UTC')::date AS day, t.name, count(*) AS n
-                        FROM apm.transactions t WHERE %s AND t.name <> '<< other >>'
+                FROM (SELECT t.project_id, (t.end_time AT TIME ZONE 'UTC')::date AS day, %1$s AS name, count(*) AS n
+                        FROM %2$s t WHERE %3$s AND %1$s <> '<< other >>'
                        GROUP BY 1, 2, 3) r
                WHERE NOT EXISTS (SELECT FROM _apm.kept_names k
                                   WHERE k.project_id = r.project_id AND k.day = r.day AND k.name IN (r.name, '<< other >>'))) f$sql$,
-    condition)
+    _apm.name_of_rows(c.cube), c.relation, condition)
     USING coalesce(current_setting('pg_apm.max_names', true), '2000')::integer;
   RETURN EXISTS (SELECT FROM _apm.kept_names k WHERE k.name = '<< other >>' AND k.day BETWEEN first_day AND last_day);
 END
 $$;
-COMMENT ON FUNCTION _apm.keep_names(text, date, date) IS 'Decides which names have cells of their own';
+COMMENT ON FUNCTION _apm.keep_names(text, text, date, date) IS 'Decides which names have cells of their own';
 
 CREATE FUNCTION _apm.merged_measures(cube text) RETURNS text
   LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -201,9 +207,7 @@ BEGIN
   LOOP
     condition := format('t.stored_xid < %s AND t.project_id = ANY (%L) AND t.end_time >= %L AND t.end_time < %L',
                         s.bound, stale.ids, stale.hour, stale.hour + interval '1 hour');
-    IF EXISTS (SELECT FROM _apm.cubes c WHERE c.kind = rebuild_hours.kind AND c.folds_names) THEN
-      fold := _apm.keep_names(condition, (stale.hour AT TIME ZONE 'UTC')::date, (stale.hour AT TIME ZONE 'UTC')::date);
-    END IF;
+    fold := _apm.keep_names(rebuild_hours.kind, condition, (stale.hour AT TIME ZONE 'UTC')::date, (stale.hour AT TIME ZONE 'UTC')::date);
     FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = rebuild_hours.kind ORDER BY c.cube LOOP
       EXECUTE format('DELETE FROM %s_minutes WHERE project_id = ANY (%L) AND bucket >= %L AND bucket < %L',
                      u.store, stale.ids, stale.hour, stale.hour + interval '1 hour');
@@ -245,7 +249,7 @@ BEGIN
     EXECUTE format('DELETE FROM %s_minutes', u.store);
     EXECUTE format('DELETE FROM %s_hours WHERE bucket >= %L', u.store, floor_time);
     EXECUTE format('DELETE FROM %s_days', u.store);
-    IF u.folds_names THEN
+    IF u.folds_names AND u.kind = 'transactions' THEN
       DELETE FROM _apm.kept_names k WHERE k.day >= (floor_time AT TIME ZONE 'UTC')::date;
     END IF;
   END LOOP;
@@ -253,7 +257,8 @@ BEGIN
   DELETE FROM _apm.late_cells l WHERE l.kind = restart_rollups.kind;
   UPDATE _apm.rollup_state r
      SET bound = 0, system_identifier = _apm.system_identifier(),
-         hours_until = floor_time, days_until = '-infinity', minutes_since = floor_time
+         hours_until = CASE WHEN r.hours_until = 'infinity' THEN r.hours_until ELSE floor_time END, days_until = '-infinity',
+         minutes_since = CASE WHEN r.minutes_since = 'infinity' THEN r.minutes_since ELSE floor_time END
    WHERE r.kind = restart_rollups.kind;
 END
 $$;
@@ -358,10 +363,8 @@ BEGIN
     INTO tail;
   IF tail.n > 0 THEN
     condition := format('%s AND t.end_time >= %L AND t.end_time <= %L', condition, tail.first_at, tail.last_at);
-    IF EXISTS (SELECT FROM _apm.cubes c WHERE c.kind = roll.kind AND c.folds_names) THEN
-      fold := _apm.keep_names(condition, (tail.first_at AT TIME ZONE 'UTC')::date, (tail.last_at AT TIME ZONE 'UTC')::date);
-    END IF;
-    IF fold THEN
+    fold := _apm.keep_names(roll.kind, condition, (tail.first_at AT TIME ZONE 'UTC')::date, (tail.last_at AT TIME ZONE 'UTC')::date);
+    IF fold AND roll.kind = 'transactions' THEN
       PERFORM _apm.count_folded(condition);
     END IF;
     FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = roll.kind ORDER BY c.cube LOOP

@@ -32,6 +32,14 @@ CREATE FUNCTION _apm.key_filter(cube text, filters jsonb, of_rows boolean) RETUR
                           JOIN _apm.cube_columns k ON k.cube = key_filter.cube AND k.is_key AND k.name = f.key), '');
 COMMENT ON FUNCTION _apm.key_filter(text, jsonb, boolean) IS 'Conditions for the keys of a cube that are given';
 
+CREATE FUNCTION _apm.row_keys(cube text, filters jsonb) RETURNS jsonb
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  RETURN coalesce((SELECT pg_catalog.jsonb_object_agg(f.key, f.value)
+                     FROM pg_catalog.jsonb_each(filters) f
+                          JOIN _apm.cube_columns k ON k.cube = row_keys.cube AND k.is_key AND k.name = f.key
+                    WHERE k.from_rows ~ '^t\.[a-z_]+$'), '{}'::jsonb);
+COMMENT ON FUNCTION _apm.row_keys(text, jsonb) IS 'Filters of keys that are columns of the relation itself';
+
 CREATE TYPE _apm.cell_ranges AS (
   day_from    timestamptz,
   day_to      timestamptz,
@@ -190,7 +198,7 @@ BEGIN
   END IF;
   IF filters ->> 'transaction_name' = '<< other >>' AND fold THEN
     of_rows := _apm.key_filter(c.cube, filters - 'transaction_name', true)
-               || ' AND t.name IS NOT NULL AND (t.name = ''<< other >>'' OR o.name IS NOT NULL AND k.name IS NULL)';
+               || format(' AND %1$s IS NOT NULL AND (%1$s = ''<< other >>'' OR o.name IS NOT NULL AND k.name IS NULL)', _apm.name_of_rows(c.cube));
   END IF;
 
   -- Where nothing may be read from cells but what retention left without rows.
@@ -253,7 +261,7 @@ BEGIN
     parts := parts || _apm.cells_of_rows(c.cube, CASE WHEN width IS NULL THEN '' ELSE format('_apm.bin(%L, t.end_time)', width) END,
                                          keys, measures, fold, conditions[i] || of_rows, threshold);
     counts[4] := counts[4] || format(' + (SELECT count(*) FROM %s t WHERE %s%s)', c.relation, conditions[i],
-                                     _apm.key_filter('transactions', filters - CASE WHEN fold THEN 'transaction_name' ELSE '' END, true));
+                                     _apm.key_filter(c.cube, _apm.row_keys(c.cube, filters) - CASE WHEN fold THEN 'transaction_name' ELSE '' END, true));
   END LOOP;
   plan.cells := array_to_string(parts, ' UNION ALL ');
   plan.counts := 'SELECT ' || array_to_string(counts, ', ');

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "access/heaptoast.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
@@ -156,6 +157,49 @@ spanset_open(SpansetColumns *c, Datum value, uint32 wanted)
 	if (lexicon != 0 && (c->lexicon == NULL || c->lexicon->id != lexicon))
 		c->lexicon = lexicon_find(lexicon);
 	error = spanset_read(c, data, VARSIZE_ANY_EXHDR(v), wanted);
+	if (error != NULL)
+		spanset_bytes_error(ERRCODE_DATA_CORRUPTED, error);
+}
+
+/*
+ * A value that lies out of line is read from its first piece, if that holds
+ * the wanted columns to their ends; where it does not, which the reader sees,
+ * from one four times as long, and so on.
+ */
+static bool
+open_start(SpansetColumns *c, Datum value, uint32 wanted, MemoryContext keep)
+{
+	const size_t len = toast_raw_datum_size(value) - VARHDRSZ;
+	size_t		size;
+	bool		done = false;
+
+	for (size = TOAST_MAX_CHUNK_SIZE; !done && size < len; size *= 4)
+	{
+		struct varlena *piece = PG_DETOAST_DATUM_SLICE(value, 0, size);
+		MemoryContext old = MemoryContextSwitchTo(keep);
+
+		done = spanset_read_start(c, (const uint8 *) VARDATA_ANY(piece), VARSIZE_ANY_EXHDR(piece),
+								  len, wanted) == NULL;
+		MemoryContextSwitchTo(old);
+		pfree(piece);
+	}
+	return done;
+}
+
+void
+spanset_open_again(SpansetColumns *c, Datum value, uint32 wanted, MemoryContext keep)
+{
+	struct varlena *v = (struct varlena *) DatumGetPointer(value);
+	MemoryContext old;
+	const char *error;
+
+	if (VARATT_IS_EXTERNAL_ONDISK(v) && !(wanted & ~(SPANSET_HOT | SPANSET_SELF_TIME)) &&
+		open_start(c, value, wanted, keep))
+		return;
+	v = spanset_compact(value);
+	old = MemoryContextSwitchTo(keep);
+	error = spanset_read(c, (const uint8 *) VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v), wanted);
+	MemoryContextSwitchTo(old);
 	if (error != NULL)
 		spanset_bytes_error(ERRCODE_DATA_CORRUPTED, error);
 }

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/palloc.h"
 
 #include "spanset/spanset.h"
 
@@ -19,6 +20,13 @@ extern Datum spanset_datum(const ApmSpan *spans, int n);
  * Start from a zeroed struct; hand it in again for the next datum.
  */
 extern void spanset_open(SpansetColumns *c, Datum value, uint32 wanted);
+
+/*
+ * The same for those who go over many data and keep the columns from call to
+ * call in a context that outlives the current one.  Of a value that lies out
+ * of line only the beginning is fetched, if that is enough.
+ */
+extern void spanset_open_again(SpansetColumns *c, Datum value, uint32 wanted, MemoryContext keep);
 
 /*
  * The datum without what aggregates add while they build it.  The result has

@@ -56,12 +56,17 @@ extern uint8 *spanset_pack_with(const SpansetLexicon *lexicon, const ApmSpan *sp
 
 /*
  * A column of strings: codes[i] is 0 for NULL, else strings[codes[i] - 1] is
- * the value.  A string may stand more than once in the table.
+ * the value.  A string may stand more than once in the table.  words[k] is a
+ * number from 1 to SPANSET_MAX_WORD that stands for the same string in every
+ * value, for strings that the packing knows by number, else 0.
  */
+#define SPANSET_MAX_WORD	256
+
 typedef struct SpansetStrings
 {
 	uint32	   *codes;
 	ApmStr	   *strings;
+	uint16	   *words;
 	uint32		count;
 } SpansetStrings;
 
@@ -113,6 +118,13 @@ typedef struct SpansetColumns
 extern const char *spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted);
 
 /*
+ * The same when only the first bytes of a value of len bytes are at hand: an
+ * error if the wanted columns do not end among them.  Text lies at the end.
+ */
+extern const char *spanset_read_start(SpansetColumns *c, const uint8 *data, size_t available,
+									  size_t len, uint32 wanted);
+
+/*
  * Number of spans by the header alone, which SPANSET_HEADER bytes hold; len
  * is how long the whole value is.  -1 if it is not a header.
  */
@@ -136,6 +148,9 @@ extern void spanset_free(SpansetColumns *c);
  * phrase that says what is wrong.
  */
 extern const char *spanset_check_span(const ApmSpan *span);
+
+/* Of these, what a string must fulfil; data NULL is NULL, which does. */
+extern const char *spanset_check_text(ApmStr s);
 
 /*
  * The check that a value from outside must pass: it stands for itself, every

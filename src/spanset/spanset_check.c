@@ -39,8 +39,8 @@ utf8_length(const uint8 *p, size_t left)
 	return len;
 }
 
-static const char *
-check_text(ApmStr s)
+const char *
+spanset_check_text(ApmStr s)
 {
 	const uint8 *p = (const uint8 *) s.data;
 	size_t		left = s.len;
@@ -105,11 +105,11 @@ spanset_check_span(const ApmSpan *span)
 	const char *error;
 
 	if ((error = check_fields(span)) != NULL ||
-		(error = check_text(span->op)) != NULL ||
-		(error = check_text(span->description)) != NULL ||
-		(error = check_text(span->category)) != NULL ||
-		(error = check_text(span->span_group)) != NULL ||
-		(error = check_text(span->origin)) != NULL)
+		(error = spanset_check_text(span->op)) != NULL ||
+		(error = spanset_check_text(span->description)) != NULL ||
+		(error = spanset_check_text(span->category)) != NULL ||
+		(error = spanset_check_text(span->span_group)) != NULL ||
+		(error = spanset_check_text(span->origin)) != NULL)
 		return error;
 	return check_json(span->attributes);
 }
@@ -122,7 +122,7 @@ check_strings(const SpansetStrings *column)
 	uint32		i;
 
 	for (i = 0; i < column->count; i++)
-		if ((error = check_text(column->strings[i])) != NULL)
+		if ((error = spanset_check_text(column->strings[i])) != NULL)
 			return error;
 	return NULL;
 }

@@ -11,6 +11,10 @@
 #include "spanset/spanset_format.h"
 #include "spanset/spanset_words.h"
 
+#if SPANSET_WORDS != SPANSET_MAX_WORD
+#error "numbers of words"
+#endif
+
 /* More text than this does not fit into one piece of memory. */
 #define MAX_TEXT UINT64CONST(0x3fffffff)
 
@@ -300,11 +304,22 @@ in_strings(In *in, SpansetColumns *c, SpansetStrings *column, int k, uint32 flag
 	in_codes(in, column != NULL ? column->codes : NULL, count + 1);
 	for (i = 0; i < count && in->error == NULL; i++)
 	{
-		if (column == NULL)
-			in_string(in, NULL);
-		else
-			column->strings[i] = in_string(in, in->pos < in->end && *in->pos == STRING_HEX ?
+		/* Most strings are known words: two bytes, and no memory of their own. */
+		if (likely(column != NULL && in_left(in) >= 2 && in->pos[0] == STRING_WORD &&
+				   spanset_words[in->pos[1]].data != NULL))
+		{
+			column->strings[i] = spanset_words[in->pos[1]];
+			column->words[i] = in->pos[1] + 1;
+			in->pos += 2;
+		}
+		else if (column != NULL)
+		{
+			column->strings[i] = in_string(in, in_left(in) > 0 && *in->pos == STRING_HEX ?
 										   digits_of_column(c, k) + 16 * i : NULL);
+			column->words[i] = 0;
+		}
+		else
+			in_string(in, NULL);
 	}
 	if (column != NULL && in->error == NULL)
 		column->count = count;
@@ -538,7 +553,8 @@ in_block(In *in, SpansetColumns *c)
 static uint32 *
 arrays_prepare(SpansetColumns *c, int n)
 {
-	const size_t per = 7 * sizeof(uint64) + 6 * sizeof(ApmStr) + 7 * sizeof(uint32) + 2;
+	const size_t per = 7 * sizeof(uint64) + 6 * sizeof(ApmStr) + 7 * sizeof(uint32) +
+		4 * sizeof(uint16) + 2;
 	uint32	   *scratch;
 	char	   *p;
 
@@ -575,6 +591,10 @@ arrays_prepare(SpansetColumns *c, int n)
 	TAKE(c->description.codes, uint32);
 	TAKE(c->trace, uint32);
 	TAKE(scratch, uint32);
+	TAKE(c->op.words, uint16);
+	TAKE(c->category.words, uint16);
+	TAKE(c->group.words, uint16);
+	TAKE(c->origin.words, uint16);
 	TAKE(c->is_segment, bool);
 	TAKE(c->status, int8);
 #undef TAKE
@@ -637,8 +657,15 @@ in_rest(In *in, SpansetColumns *c, uint32 wanted)
 const char *
 spanset_read(SpansetColumns *c, const uint8 *data, size_t len, uint32 wanted)
 {
+	return spanset_read_start(c, data, len, len, wanted);
+}
+
+const char *
+spanset_read_start(SpansetColumns *c, const uint8 *data, size_t available, size_t len,
+				   uint32 wanted)
+{
 	In			in;
-	const char *error = in_header(&in, data, len, len);
+	const char *error = in_header(&in, data, available, len);
 	uint64		flags;
 
 	c->n = 0;

@@ -158,7 +158,8 @@ bench_ops() {
   ask "DROP INDEX bench.spans_project_id_start_time_idx, bench.spans_trace_id_idx"
   fill_store 2 5000
   ask "CREATE TABLE bench.once AS SELECT * FROM _apm.span_batches;
-    INSERT INTO _apm.span_batches SELECT o.* FROM generate_series(2, $times), bench.once o;
+    INSERT INTO _apm.span_batches (project_id, trace_id, segment_id, end_time, transaction_name, environment, release, spans)
+      SELECT project_id, trace_id, segment_id, end_time, transaction_name, environment, release, spans FROM generate_series(2, $times), bench.once;
     CREATE TABLE bench.spans_once AS SELECT * FROM bench.spans;
     INSERT INTO bench.spans SELECT o.* FROM generate_series(2, $times), bench.spans_once o;
     DROP TABLE bench.once, bench.spans_once;

@@ -14,11 +14,12 @@ declare -A below=(
   [envelope]="json types plugin"
   [spanset]="json types plugin"
   [sketch]="json types plugin"
-  [metrics]="json types plugin envelope spanset sketch"
+  [breakdown]="json types plugin spanset sketch"
+  [metrics]="json types plugin envelope spanset sketch breakdown"
   [trace]="json types plugin envelope spanset sketch"
-  [store]="json types plugin envelope spanset sketch metrics trace"
-  [notify]="json types plugin envelope spanset sketch metrics trace store"
-  [alerts]="json types plugin envelope spanset sketch metrics trace store notify"
+  [store]="json types plugin envelope spanset sketch breakdown metrics trace"
+  [notify]="json types plugin envelope spanset sketch breakdown metrics trace store"
+  [alerts]="json types plugin envelope spanset sketch breakdown metrics trace store notify"
 )
 
 for f in src/*/*.[ch]; do
