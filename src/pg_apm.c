@@ -23,6 +23,7 @@ int			apm_max_json_depth = 128;
 bool		apm_auto_create_projects = true;
 int			apm_seen_horizon_minutes = 24 * 60;
 int			apm_max_partitions = 4000;
+int			apm_lock_timeout_ms = 2000;
 bool		apm_correct_clock_drift = true;
 bool		apm_normalize_names = true;
 int			apm_max_past_seconds = 0;
@@ -148,6 +149,11 @@ _PG_init(void)
 							 "When off, they are counted in apm.outcomes with their bytes.",
 							 &apm_keep_raw_items, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.lock_timeout",
+							"Longest time for which apm.maintain() keeps others waiting for a lock.",
+							"A single lock is waited for at most a quarter of it; what did not get its locks is tried again in the next run.",
+							&apm_lock_timeout_ms, 2000, 40, 600000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.max_future",
 							"What ends later than this after its arrival is moved to its arrival.",
 							"0 turns this off.",

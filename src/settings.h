@@ -18,6 +18,7 @@ extern int	apm_max_json_depth;
 extern bool apm_auto_create_projects;
 extern int	apm_seen_horizon_minutes;
 extern int	apm_max_partitions;
+extern int	apm_lock_timeout_ms;
 extern bool apm_correct_clock_drift;
 extern bool apm_normalize_names;
 extern int	apm_max_past_seconds;

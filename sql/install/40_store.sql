@@ -110,9 +110,10 @@ CREATE VIEW apm.outcomes WITH (security_invoker = true) AS
    GROUP BY 1, 2, 3, 4, 5;
 COMMENT ON VIEW apm.outcomes IS 'What became of all that came in: per minute, project, category, outcome (accepted, rejected, skipped, dropped, repaired) and reason the number of items. Example: SELECT outcome, reason, sum(quantity) FROM apm.outcomes GROUP BY 1, 2';
 
--- Makes the partition of one day; NULL when pg_apm.max_partitions forbids it.
--- Attaching needs no lock that would stop concurrent inserts; the advisory
--- lock lets one session make it while others wait.
+-- Makes the partition of one day; NULL when pg_apm.max_partitions forbids it,
+-- 0 when retention has dropped that day or would do so at once.  Attaching needs
+-- no lock that would stop concurrent inserts; the advisory lock lets one
+-- session make it while others wait.
 CREATE FUNCTION _apm.make_partition(table_name text, day date) RETURNS oid
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
@@ -133,6 +134,11 @@ BEGIN
     part := table_name || '_future'; low := quote_literal('2100-01-01 00:00:00+00'); high := 'MAXVALUE';
   ELSE
     part := table_name || '_' || to_char(day, 'YYYYMMDD');
+  END IF;
+  IF EXISTS (SELECT FROM _apm.retention r
+              WHERE r.kind = CASE table_name WHEN 'span_batches' THEN 'spans' ELSE table_name END
+                AND (day + 1)::timestamp AT TIME ZONE 'UTC' <= greatest(r.refused_before, now() - r.age)) THEN
+    RETURN coalesce(to_regclass('_apm.' || quote_ident(part))::oid, 0);
   END IF;
 
   PERFORM pg_advisory_xact_lock(hashtext('pg_apm partition'), hashtext(table_name));

@@ -59,12 +59,46 @@ error_time_us(StoreBatch *batch, const StoreError *e)
 }
 
 static void
-refuse_partition(StoreBatch *batch, int item, const char *type)
+refuse_day(StoreBatch *batch, int item, const char *type, PartitionState state)
 {
 	StoreBody  *body = persist_item_body(batch, item);
+	int32		ordinal = batch->items[item].ordinal;
 
-	store_note(body, APM_OUTCOME_REJECTED, batch->items[item].ordinal, type, "partition_limit",
-			   "No further daily partition may be made, see pg_apm.max_partitions.", 1);
+	if (state == PARTITION_RETIRED)
+		store_note(body, APM_OUTCOME_REJECTED, ordinal, type, "retention",
+				   "Data of that day was dropped, see apm.retention.", 1);
+	else
+		store_note(body, APM_OUTCOME_REJECTED, ordinal, type, "partition_limit",
+				   "No further daily partition may be made, see pg_apm.max_partitions.", 1);
+}
+
+/*
+ * A segment needs the partitions of its day.  Where retention has dropped the
+ * spans of that day and keeps its transactions, the transaction is stored
+ * without its spans.
+ */
+static void
+check_segment_day(StoreBatch *batch, StoreSegment *s)
+{
+	TimestampTz end = types_timestamp(store_segment_end_us(s));
+	bool		has_transaction = s->segment.transaction != NULL;
+	PartitionState spans = partition_ensure(STORE_SPAN_BATCHES, end);
+	PartitionState own = spans;
+
+	if (has_transaction && spans != PARTITION_LIMIT)
+		own = partition_ensure(STORE_TRANSACTIONS, end);
+	if (own != PARTITION_READY)
+	{
+		s->refused = true;
+		refuse_day(batch, s->item, s->segment.has_event_id ? "transaction" : "span", own);
+	}
+	else if (spans == PARTITION_RETIRED)
+	{
+		s->spans_retired = true;
+		store_note(persist_item_body(batch, s->item), APM_OUTCOME_DROPPED,
+				   batch->items[s->item].ordinal, "span", "retention",
+				   "Spans of that day were dropped, see apm.retention.", s->segment.nspans);
+	}
 }
 
 /* Makes missing partitions; what may not have one is refused. */
@@ -74,27 +108,17 @@ persist_check_partitions(StoreBatch *batch)
 	int			i;
 
 	for (i = 0; i < batch->nsegments; i++)
-	{
-		StoreSegment *s = &batch->segments[i];
-		TimestampTz end;
-
-		if (s->segment.nspans == 0)
-			continue;
-		end = types_timestamp(store_segment_end_us(s));
-		if (partition_ensure(STORE_SPAN_BATCHES, end) &&
-			(s->segment.transaction == NULL || partition_ensure(STORE_TRANSACTIONS, end)))
-			continue;
-		s->refused = true;
-		refuse_partition(batch, s->item, s->segment.has_event_id ? "transaction" : "span");
-	}
+		if (batch->segments[i].segment.nspans > 0)
+			check_segment_day(batch, &batch->segments[i]);
 	for (i = 0; i < batch->nerrors; i++)
 	{
 		StoreError *e = &batch->errors[i];
+		PartitionState state = partition_ensure(STORE_ERRORS, types_timestamp(error_time_us(batch, e)));
 
-		if (partition_ensure(STORE_ERRORS, types_timestamp(error_time_us(batch, e))))
+		if (state == PARTITION_READY)
 			continue;
 		e->refused = true;
-		refuse_partition(batch, e->item, "event");
+		refuse_day(batch, e->item, "event", state);
 	}
 }
 
@@ -250,7 +274,8 @@ persist_segments(StoreBatch *batch)
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
 												   body->received_at));
 		}
-		batches[nbatches++] = batch_row(batch, s, desc, lexicon);
+		if (!s->spans_retired)
+			batches[nbatches++] = batch_row(batch, s, desc, lexicon);
 		batch->items[s->item].stored = true;
 	}
 	ReleaseTupleDesc(desc);
@@ -451,7 +476,8 @@ persist_outcomes(StoreBatch *batch)
 			continue;
 		if (s->segment.transaction != NULL)
 			persist_add_outcome(&list, project_id, "transaction", "accepted", NULL, 1);
-		persist_add_outcome(&list, project_id, "span", "accepted", NULL, s->segment.nspans);
+		if (!s->spans_retired)
+			persist_add_outcome(&list, project_id, "span", "accepted", NULL, s->segment.nspans);
 	}
 	for (i = 0; i < batch->nerrors; i++)
 		if (!batch->errors[i].refused && !batch->errors[i].duplicate)
