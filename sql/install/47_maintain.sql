@@ -19,8 +19,8 @@ CREATE VIEW apm.maintenance WITH (security_invoker = true) AS
   SELECT task, ran_at, duration_ms, result, error, failed_at FROM _apm.maintenance;
 COMMENT ON VIEW apm.maintenance IS 'Each task of apm.maintain(): when it last ran, for how many milliseconds, what came of it, and its last error. Example: SELECT task, ran_at, result FROM apm.maintenance';
 
--- Days with data go on: tomorrow and the day after get their partitions before
--- the first row arrives.
+-- Days with data go on: the next two get their partitions before the first row
+-- arrives.
 CREATE FUNCTION _apm.make_days_ahead() RETURNS text
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
@@ -31,7 +31,7 @@ DECLARE
 BEGIN
   FOR d IN
     SELECT split_part(k.relation, '.', 2) AS name, current_date + n AS day
-      FROM _apm.kinds k, generate_series(1, 2) n
+      FROM _apm.kinds k, generate_series(0, 2) n
      WHERE k.daily
        AND EXISTS (SELECT FROM _apm.partitions() p WHERE p.kind = k.kind AND p.own AND p.low <= now() AND p.high > now() - interval '1 day')
        AND NOT EXISTS (SELECT FROM _apm.partitions() p
@@ -45,7 +45,7 @@ BEGIN
   RETURN nullif(format('made %s partitions', made), 'made 0 partitions');
 END
 $$;
-COMMENT ON FUNCTION _apm.make_days_ahead() IS 'Makes the partitions of the next two days for kinds that got data yesterday or today';
+COMMENT ON FUNCTION _apm.make_days_ahead() IS 'Makes the partitions of today and the next two days for kinds that got data yesterday or today';
 
 -- Identities are kept at least as long as the setting says; they are looked
 -- for once an hour, or once a minute where they are kept for less.
