@@ -10,6 +10,7 @@ CREATE VIEW _apm.kinds (kind, relation, time_column, daily) AS
          ('check_ins', 'apm.check_ins', 'started_at', false),
          ('raw_items', 'apm.raw_items', 'received_at', false),
          ('outcomes', '_apm.outcome_log', 'noted_at', false),
+         ('rollups', '_apm.transaction_hours', 'bucket', false),
          ('alert_history', 'apm.alert_evaluations', 'evaluated_at', false);
 COMMENT ON VIEW _apm.kinds IS 'Kinds of data that retention knows; daily: partitioned by UTC days of the time column, else deleted by rows';
 
@@ -113,6 +114,25 @@ END
 $$;
 COMMENT ON FUNCTION _apm.purge_incidents(timestamptz, integer) IS 'Deletes incidents that were resolved before a moment; returns how many';
 
+-- Cells before a moment, of hours whose rows were dropped: while there are rows,
+-- their cells must say what they say.
+CREATE FUNCTION _apm.purge_cells(before timestamptz, most integer) RETURNS bigint
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  c record;
+  n bigint := 0;
+BEGIN
+  FOR c IN SELECT u.store || w AS cells, least(before, _apm.kept_since(u.kind)) AS until
+             FROM _apm.cubes u, unnest('{_minutes,_hours,_days}'::text[]) w LOOP
+    n := n + _apm.purge_rows(c.cells, 'bucket', c.until, most);
+  END LOOP;
+  RETURN n;
+END
+$$;
+COMMENT ON FUNCTION _apm.purge_cells(timestamptz, integer) IS 'Deletes rollups before a moment, as far as their rows were dropped; returns how many';
+
 -- Rows are deleted hour by hour, a bounded number in each run.
 CREATE FUNCTION _apm.purge_kind(wanted text) RETURNS text
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -131,11 +151,13 @@ BEGIN
   IF until IS NULL OR until <= r.purged_until THEN
     RETURN NULL;
   END IF;
-  n := _apm.purge_rows(k.relation, k.time_column, until, most);
+  n := CASE WHEN wanted = 'rollups' THEN _apm.purge_cells(until, most)
+            ELSE _apm.purge_rows(k.relation, k.time_column, until, most) END;
   IF wanted = 'alert_history' THEN
     n := n + _apm.purge_incidents(until, most);
   END IF;
-  IF n < most THEN
+  -- cells are not done while their rows are kept
+  IF n < most AND wanted <> 'rollups' THEN
     UPDATE _apm.retention t SET purged_until = until WHERE t.kind = wanted;
   END IF;
   RETURN nullif(format('deleted %s rows', n), 'deleted 0 rows');
@@ -210,6 +232,6 @@ BEGIN
   PERFORM _apm.retention_notice(kind);
 END
 $$;
-COMMENT ON FUNCTION apm.set_retention(text, interval, text) IS 'Sets how long a kind of data is kept: by age, and for transactions, spans and errors also by size on disk; whichever comes first, without either for ever (the default). Whole days are dropped, by apm.maintain(); a NOTICE says how many rows and bytes the next run will drop. Kinds: SELECT kind FROM apm.retention. Example: SELECT apm.set_retention(''spans'', ''30 days'', ''200 GB'')';
+COMMENT ON FUNCTION apm.set_retention(text, interval, text) IS 'Sets how long a kind of data is kept: by age, and for transactions, spans and errors also by size on disk; whichever comes first, without either for ever (the default). Whole days are dropped, by apm.maintain(); a NOTICE says how many rows and bytes the next run will drop. Rollups older than their age are deleted once the rows are gone that they stand for. Kinds: SELECT kind FROM apm.retention. Example: SELECT apm.set_retention(''spans'', ''30 days'', ''200 GB'')';
 
 SELECT pg_catalog.pg_extension_config_dump('_apm.retention', '');

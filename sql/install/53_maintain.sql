@@ -119,6 +119,8 @@ DECLARE
   days  record;
   i     integer := 0;
   last  timestamptz;
+  bound bigint;
+  late  boolean;
 BEGIN
   IF NOT EXISTS (SELECT FROM _apm.retention r WHERE r.kind = wanted) THEN
     RETURN;
@@ -129,13 +131,29 @@ BEGIN
   IF days.parts IS NULL THEN
     RETURN;
   END IF;
+  IF EXISTS (SELECT FROM _apm.cubes c WHERE c.kind = wanted) THEN
+    IF NOT _apm.release_rows(wanted, days.highs[cardinality(days.highs)]) THEN
+      result := 'rows are not rolled up yet: left to the next run';
+      RETURN;
+    END IF;
+    SELECT r.bound INTO bound FROM _apm.rollup_state r WHERE r.kind = wanted;
+  END IF;
   until := _apm.lock_parent((SELECT k.relation FROM _apm.kinds k WHERE k.kind = wanted)::regclass, until);
   WHILE i < cardinality(days.parts) AND _apm.lock_time_left(until) LOOP
+    -- a transaction that was open when rows were rolled up may have stored some here
+    IF bound IS NOT NULL THEN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE t.stored_xid >= %s)', days.parts[i + 1], bound) INTO late;
+      EXIT WHEN late;
+    END IF;
     i := i + 1;
     EXECUTE format('DROP TABLE %s', days.parts[i]);
     last := days.highs[i];
   END LOOP;
   UPDATE _apm.retention r SET refused_before = greatest(r.refused_before, last) WHERE r.kind = wanted;
+  IF i = 0 THEN
+    result := 'nothing could be dropped in time: left to the next run';
+    RETURN;
+  END IF;
   result := format('dropped %s days before %s: %s rows, %s bytes', i, last::date,
                    (SELECT sum(n) FROM unnest(days.counts[:i]) n), (SELECT sum(n) FROM unnest(days.bytes[:i]) n))
             || CASE WHEN i < cardinality(days.parts) THEN format('; %s days are left to the next run', cardinality(days.parts) - i) ELSE '' END;
@@ -188,6 +206,10 @@ AS $$
     FROM (VALUES ('partitions ahead', 'SELECT NULL::timestamptz, _apm.make_days_ahead()'),
                  ('identities', 'SELECT NULL::timestamptz, _apm.purge_seen()')) t (task, statement)
   UNION ALL
+  SELECT 50 + row_number() OVER (ORDER BY s.kind), 'rollups of ' || s.kind,
+         format('SELECT NULL::timestamptz, nullif(format(''rolled up %%s rows'', coalesce(_apm.roll(%L), 0)), ''rolled up 0 rows'')', s.kind)
+    FROM _apm.rollup_state s
+  UNION ALL
   SELECT 100 + row_number() OVER (ORDER BY k.kind), 'retention of ' || k.kind, format('SELECT NULL::timestamptz, _apm.purge_kind(%L)', k.kind)
     FROM _apm.kinds k WHERE NOT k.daily
   UNION ALL
@@ -224,6 +246,6 @@ BEGIN
   END LOOP;
 END
 $$;
-COMMENT ON FUNCTION apm.maintain() IS 'Does what must be done now and then, the worker once a minute or any scheduler: makes partitions ahead, forgets identities older than pg_apm.seen_horizon, drops what apm.retention does without. One row a task: what came of it, in how many milliseconds. A task that fails stops no other; one that does not get its lock in time is tried in the next run; a second call at the same time does nothing. Example: SELECT * FROM apm.maintain()';
+COMMENT ON FUNCTION apm.maintain() IS 'Does what must be done now and then, the worker once a minute or any scheduler: makes partitions ahead, forgets identities older than pg_apm.seen_horizon, rolls up new rows, drops what apm.retention does without. One row a task: what came of it, in how many milliseconds. A task that fails stops no other; one that does not get its lock in time is tried in the next run; a second call at the same time does nothing. Example: SELECT * FROM apm.maintain()';
 
 SELECT pg_catalog.pg_extension_config_dump('_apm.maintenance', 'WHERE false');

@@ -17,6 +17,7 @@ BEGIN
     WITH one AS (
       SELECT CASE WHEN k.kind IS NOT NULL THEN k.kind
                   WHEN c.oid = '_apm.seen'::regclass THEN 'identities'
+                  WHEN EXISTS (SELECT FROM _apm.cubes u, unnest('{_minutes,_hours,_days}'::text[]) w WHERE c.oid = to_regclass(u.store || w)) THEN 'rollups'
                   ELSE 'other' END AS kind,
              c.oid::regclass::text AS relation,
              CASE WHEN isfinite(p.low) AND isfinite(p.high) THEN p.low::date END AS day,

@@ -123,6 +123,16 @@ SELECT (SELECT count(*) FROM apm.sessions) AS sessions, (SELECT count(*) FROM ap
        (SELECT array_agg(idempotency_key) FROM apm.notifications) AS notifications;
 SELECT task, result FROM apm.maintain() WHERE result <> 'nothing to do';
 
+-- Rollups outlive their rows, until their own time comes; never before the rows go
+SELECT date_trunc('day', now()) - kept_since AS kept_since FROM apm.rollup_status WHERE kind = 'transactions';
+SELECT count(*) FILTER (WHERE bucket < date_trunc('day', now()) - interval '11 days') AS standing, count(*) FILTER (WHERE bucket >= date_trunc('day', now()) - interval '11 days') AS within FROM _apm.transaction_hours;
+SET client_min_messages = warning;
+SELECT apm.set_retention('rollups', '1 day');
+RESET client_min_messages;
+SELECT task, result ~ '^deleted' AS deleted FROM apm.maintain() WHERE result <> 'nothing to do';
+SELECT count(*) FILTER (WHERE bucket < date_trunc('day', now()) - interval '11 days') AS standing, count(*) FILTER (WHERE bucket >= date_trunc('day', now()) - interval '11 days') AS within FROM _apm.transaction_hours;
+SELECT apm.set_retention('rollups');
+
 -- Identities are forgotten after their horizon
 SELECT count(*) > 0 AS known FROM _apm.seen;
 UPDATE _apm.seen SET seen_at = now() - interval '26 hours';
