@@ -24,6 +24,8 @@ bool		apm_auto_create_projects = true;
 int			apm_seen_horizon_minutes = 24 * 60;
 int			apm_max_partitions = 4000;
 int			apm_lock_timeout_ms = 2000;
+int			apm_compact_after_minutes = 2 * 24 * 60;
+int			apm_compact_time_ms = 5000;
 bool		apm_correct_clock_drift = true;
 bool		apm_normalize_names = true;
 int			apm_max_past_seconds = 0;
@@ -139,6 +141,16 @@ _PG_init(void)
 							   "A list of names; \"*\" means all, an empty list none.",
 							   &apm_databases, "*",
 							   PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.compact_after",
+							"How long a day of spans is over before it is compacted.",
+							"-1 turns compaction off.",
+							&apm_compact_after_minutes, 2 * 24 * 60, -1, INT_MAX / 60,
+							PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.compact_time",
+							"Longest time for which one run of apm.maintain() copies spans.",
+							NULL,
+							&apm_compact_time_ms, 5000, 1, 3600000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pg_apm.correct_clock_drift",
 							 "Corrects times of senders whose clock is off by 55 minutes or more.",
 							 "The difference of arrival and the sender's time of sending is added to every time.",

@@ -19,6 +19,8 @@ extern bool apm_auto_create_projects;
 extern int	apm_seen_horizon_minutes;
 extern int	apm_max_partitions;
 extern int	apm_lock_timeout_ms;
+extern int	apm_compact_after_minutes;
+extern int	apm_compact_time_ms;
 extern bool apm_correct_clock_drift;
 extern bool apm_normalize_names;
 extern int	apm_max_past_seconds;

@@ -1,0 +1,175 @@
+# Days are compacted by the worker while four connections bring late rows and a
+# reader compares what it sees within one snapshot; the worker is killed in the
+# middle of it, and so is the whole server.  Nothing is lost, doubled or late.
+use strict;
+use warnings;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $lock_timeout_ms = 3000;
+my $node = PostgreSQL::Test::Cluster->new('compaction');
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+$node->append_conf('postgresql.conf', qq{
+fsync = off
+shared_preload_libraries = 'pg_apm'
+pg_apm.databases = ''
+pg_apm.compact_time = '50ms'
+pg_apm.lock_timeout = '${lock_timeout_ms}ms'
+restart_after_crash = on
+autovacuum = off
+});
+$node->start;
+$node->safe_psql('postgres', q{
+SET client_min_messages = warning;
+CREATE EXTENSION pg_apm;
+SELECT _apm.make_partition('span_batches', d::date) FROM generate_series(timestamp '2026-01-05', '2026-01-08', '1 day') d;
+CREATE FUNCTION public.part(k int, p int, t timestamptz) RETURNS apm.spanset LANGUAGE sql AS $$
+  SELECT apm.spanset_agg(ROW(md5('c' || k)::apm.trace_id, lpad(to_hex(k * 100 + p * 10 + i + 1), 16, 'f')::apm.span_id, NULL, NULL, false,
+                             'op ' || i, 'SELECT ' || i, 'ok', t - i * interval '1 ms', i + 1, i, 'db', NULL, NULL, NULL)::apm.span)
+    FROM generate_series(0, 3) i
+$$;
+CREATE FUNCTION public.bring(k int, p int) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO _apm.span_batches (project_id, trace_id, segment_id, end_time, transaction_name, spans)
+    SELECT 1, md5('c' || k)::apm.trace_id, lpad(to_hex(k + 1), 16, 'a')::apm.span_id, t, 'GET /', public.part(k, p, t)
+      FROM (SELECT timestamptz '2026-01-05' + k % 4 * interval '1 day' + k % 1440 * interval '1 minute' + p * interval '1 s') x (t)
+$$;
+SELECT public.bring(k, p) FROM generate_series(0, 3999) k, generate_series(0, 4) p;
+});
+my $rows = 20000;
+
+# What every span says, and whether each is there once.
+my $check = q{SELECT count(*), count(DISTINCT (trace_id, span_id)), sum(duration_ms) FROM apm.spans};
+is($node->safe_psql('postgres', $check), "80000|80000|200000", 'before');
+
+# Late rows: the sixth part of segments, by four connections, one by one.
+my $dir = PostgreSQL::Test::Utils::tempdir;
+$node->safe_psql('postgres', 'CREATE SEQUENCE public.late');
+append_to_file("$dir/late.sql", "SELECT public.bring((n % 4000)::int, (5 + n / 4000)::int) FROM nextval('public.late') n;\n");
+append_to_file("$dir/read.sql", q{BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT last_value FROM public.late;
+SELECT count(*) AS a, sum(duration_ms) AS b FROM apm.spans \gset
+SELECT pg_sleep(0.3);
+SELECT 1 / (count(*) = :a AND sum(duration_ms) = :b AND count(*) = count(DISTINCT (trace_id, span_id)))::int FROM apm.spans;
+COMMIT;
+});
+sub background
+{
+	my ($script, $clients, $seconds) = @_;
+	return IPC::Run::start(
+		[ 'pgbench', '-n', '-c', $clients, '-T', $seconds, ($clients > 1 ? ('-R', 200, '-l', "--log-prefix=$dir/latency") : ()), '-f', "$dir/$script.sql",
+		  '-d', 'postgres', '-h', $node->host, '-p', $node->port ], '>', "$dir/$script.out", '2>', "$dir/$script.err");
+}
+# Steps of compaction until all four days are done, or the time is over.
+sub step { return $node->psql('postgres', 'SELECT result FROM apm.maintain()'); }
+my $done = q{SELECT count(*) FROM apm.compactions WHERE state = 'done'};
+
+my $writers = background('late', 4, 15);
+my $reader = background('read', 1, 15);
+my ($steps, $failed) = (0, '');
+while ($writers->pumpable)
+{
+	my ($ret, $out, $err) = $node->psql('postgres', q{SELECT task || ': ' || result FROM apm.maintain() WHERE result ~ 'failed'});
+	$failed .= $out . ($err // '');
+	$steps++;
+	$writers->pump_nb;
+}
+$writers->finish;
+$reader->finish;
+is($failed, '', "no task failed in $steps runs");
+is($writers->result(0), 0, 'no writer saw an error') or diag slurp_file("$dir/late.err");
+is($reader->result(0), 0, 'a reader sees the same throughout its snapshot, each span once') or diag slurp_file("$dir/read.err");
+my ($worst, $n) = (0, 0);
+for my $file (glob "$dir/latency*")
+{
+	for my $line (split /\n/, slurp_file($file))
+	{
+		my @f = split / /, $line;
+		$worst = $f[2] - ($f[6] // 0) if $f[2] - ($f[6] // 0) > $worst;
+		$n++;
+	}
+}
+note "$n late rows, the slowest took $worst us; $steps steps, days done: " . $node->safe_psql('postgres', $done);
+cmp_ok($worst, '<', $lock_timeout_ms * 1000, 'no writer waited longer than the lock timeout');
+my $spans = 80000 + 4 * $n;
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT (trace_id, span_id)), sum(duration_ms) FROM apm.spans'), join('|', $spans, $spans, $spans * 2.5), 'every span is there once');
+
+for (1 .. 200)
+{
+	last if $node->safe_psql('postgres', $done) eq '4';
+	step();
+}
+is($node->safe_psql('postgres', $done), '4', 'all days are compacted in the end');
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT (trace_id, span_id)), sum(duration_ms) FROM apm.spans'), join('|', $spans, $spans, $spans * 2.5), 'and every span is there once');
+
+# The worker, killed where the copy is half done, and the server.
+$node->safe_psql('postgres', q{TRUNCATE _apm.span_batches; DELETE FROM _apm.compactions;
+	SELECT public.bring(k, p) FROM generate_series(0, 3999) k, generate_series(0, 4) p;});
+$node->append_conf('postgresql.conf', "pg_apm.databases = '*'\npg_apm.compact_time = '1ms'\n");
+$node->reload;
+sub maintain_now
+{
+	# the worker does so once a minute; a step of our own keeps it going
+	step();
+}
+for my $round (1 .. 3)
+{
+	$node->poll_query_until('postgres', 'SELECT running FROM apm.worker_status');
+	for (1 .. 60)
+	{
+		maintain_now();
+		last if $node->safe_psql('postgres', q{SELECT count(*) FROM apm.compactions WHERE state = 'copying' AND copied_until > day + interval '2 hours'}) eq '1';
+	}
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM apm.compactions WHERE state = 'copying'}), '1', "round $round: a copy is under way");
+	if ($round < 3)
+	{
+		# a session that compacts dies in the middle of its step
+		my $victim = IPC::Run::start(
+			[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'BEGIN', '-c', q{SET pg_apm.compact_time = '1min'}, '-c', 'SELECT count(*) FROM apm.maintain()',
+			  '-c', 'SELECT pg_sleep(60)' ], '>', "$dir/victim.out", '2>', "$dir/victim.err");
+		$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ 'pg_sleep.60' AND pid <> pg_backend_pid()});
+		my $pid = $round == 1
+			? $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query ~ 'pg_sleep.60' AND pid <> pg_backend_pid()})
+			: $node->safe_psql('postgres', 'SELECT pid FROM apm.worker_status');
+		kill 'KILL', $pid;
+		$victim->finish;
+		$node->poll_query_until('postgres', 'SELECT true');
+	}
+	else
+	{
+		$node->stop('immediate');
+		$node->start;
+	}
+	is($node->safe_psql('postgres', $check), "80000|80000|200000", "round $round: every span is there once after the crash");
+}
+for (1 .. 600)
+{
+	last if $node->safe_psql('postgres', $done) eq '4';
+	step();
+}
+is($node->safe_psql('postgres', $done), '4', 'compaction went on to its end');
+is($node->safe_psql('postgres', $check), "80000|80000|200000", 'with every span once');
+is($node->safe_psql('postgres', q{SELECT count(*), sum(rows_before), sum(rows_after) FROM apm.compactions}), "4|20000|4000", 'four days, parts joined');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname ~ '_new$'}), '0', 'nothing is left over');
+
+# Dump and restore, with a copy under way in another day.
+$node->safe_psql('postgres', q{SELECT _apm.make_partition('span_batches', '2026-01-09');
+	INSERT INTO _apm.span_batches (project_id, trace_id, segment_id, end_time, spans)
+	SELECT 1, md5('x' || k)::apm.trace_id, '00000000000000aa', t, public.part(k + 5000, p, t)
+	  FROM generate_series(0, 99) k, generate_series(0, 4) p, LATERAL (SELECT timestamptz '2026-01-09' + k * interval '10 min' + p * interval '1 s') x (t)});
+step() for 1 .. 3;
+my $dump = "$dir/dump.sql";
+$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
+$node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE template0');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('copy') ], 'restore');
+is($node->safe_psql('copy', $check), $node->safe_psql('postgres', $check), 'the copy has the same spans');
+for (1 .. 200)
+{
+	$node->psql('copy', 'SELECT count(*) FROM apm.maintain()');
+	last if $node->safe_psql('copy', $done) eq '5';
+}
+is($node->safe_psql('copy', $done), '5', 'and goes on compacting');
+is($node->safe_psql('copy', $check), $node->safe_psql('postgres', $check), 'without losing any');
+$node->stop;
+done_testing();
