@@ -14,7 +14,9 @@ CREATE VIEW _apm.kinds (kind, relation, time_column, daily) AS
          ('alert_history', 'apm.alert_evaluations', 'evaluated_at', false);
 COMMENT ON VIEW _apm.kinds IS 'Kinds of data that retention knows; daily: partitioned by UTC days of the time column, else deleted by rows';
 
--- Every partition of the daily kinds with its bounds.  own: made by pg_apm.
+-- Every partition of the daily kinds with its bounds.  own: made by pg_apm, and
+-- complete.  While a dump is being restored, indexes and then triggers come
+-- last: until then nobody may drop, add or rewrite anything.
 CREATE FUNCTION _apm.partitions(OUT kind text, OUT part regclass, OUT low timestamptz, OUT high timestamptz, OUT own boolean)
   RETURNS SETOF record
   LANGUAGE sql STABLE PARALLEL SAFE
@@ -23,7 +25,9 @@ AS $$
   SELECT k.kind, c.oid::regclass,
          CASE WHEN b.bound[1] = 'MINVALUE' THEN '-infinity' ELSE trim('''' FROM b.bound[1]) END::timestamptz,
          CASE WHEN b.bound[2] = 'MAXVALUE' THEN 'infinity' ELSE trim('''' FROM b.bound[2]) END::timestamptz,
-         c.relnamespace = '_apm'::regnamespace AND c.relname ~ (split_part(k.relation, '.', 2) || '_([0-9]{8,}|past|future)$')
+         c.relnamespace = '_apm'::regnamespace AND c.relname ~ ('^' || split_part(k.relation, '.', 2) || '_([0-9]{8,}|past|future)$')
+           AND to_regclass(format('_apm.%I', c.relname || '_trace_id')) IS NOT NULL
+           AND (k.kind = 'errors' OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'pg_apm_updated'))
     FROM _apm.kinds k
     JOIN pg_inherits i ON i.inhparent = k.relation::regclass
     JOIN pg_class c ON c.oid = i.inhrelid

@@ -97,6 +97,8 @@ BEGIN
   END IF;
   new := _apm.compact_table(c.day, true);
   PERFORM _apm.make_partition_table('span_batches', new);
+  -- as a member of the extension it is left out of dumps
+  EXECUTE format('ALTER EXTENSION pg_apm ADD TABLE _apm.%I', new);
   EXECUTE format('ALTER TABLE _apm.%I ADD CONSTRAINT day CHECK (end_time >= %L AND end_time < %L)', new, c.day::timestamptz, (c.day + 1)::timestamptz);
   INSERT INTO _apm.compactions (day, state, width, copied_until, rows_before, bytes_before, started_at)
     VALUES (c.day, 'chosen', CASE WHEN c.bytes < 1500000000 THEN interval '1 hour' WHEN c.bytes < 6000000000 THEN '15 minutes' ELSE '3 minutes' END,
@@ -155,7 +157,7 @@ END
 $$;
 COMMENT ON FUNCTION _apm.compact_copy(date, timestamptz, timestamptz) IS 'Copies what ended in a bucket of time into the new table of its day, instead of what is there of it; returns the rows made';
 
--- Gives up what cannot go on: its day was dropped, or it came with a dump.
+-- Gives up what cannot go on: its day was dropped, or somebody deleted its row.
 CREATE FUNCTION _apm.compact_clean() RETURNS void
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
@@ -167,8 +169,10 @@ BEGIN
      OR c.state IN ('chosen', 'copying', 'copied') AND to_regclass('_apm.' || _apm.compact_table(c.day, true)) IS NULL;
   DELETE FROM _apm.compaction_changes x WHERE NOT EXISTS (SELECT FROM _apm.compactions c WHERE c.day = x.day AND c.state IN ('copying', 'copied'));
   FOR t IN SELECT c.relname FROM pg_class c
-            WHERE c.relnamespace = '_apm'::regnamespace AND c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ '^span_batches_[0-9]{8}_new$'
+            JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+           WHERE c.relnamespace = '_apm'::regnamespace AND c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ '^span_batches_[0-9]{8}_new$'
               AND NOT EXISTS (SELECT FROM _apm.compactions x WHERE x.state IN ('chosen', 'copying', 'copied') AND _apm.compact_table(x.day, true) = c.relname) LOOP
+    EXECUTE format('ALTER EXTENSION pg_apm DROP TABLE _apm.%I', t);
     EXECUTE format('DROP TABLE _apm.%I', t);
   END LOOP;
 END
@@ -233,10 +237,12 @@ BEGIN
       END IF;
     END IF;
   END LOOP;
-  WHILE c.copied_until < (c.day + 1)::timestamptz AND clock_timestamp() < began + current_setting('pg_apm.compact_time')::interval LOOP
+  -- at least one bucket, else a short time would mean never
+  WHILE c.copied_until < (c.day + 1)::timestamptz LOOP
     EXIT WHEN NOT _apm.compact_rolled(c.day, c.copied_until, c.copied_until + c.width);
     rows := rows + _apm.compact_copy(c.day, c.copied_until, c.copied_until + c.width);
     c.copied_until := c.copied_until + c.width;
+    EXIT WHEN clock_timestamp() > began + current_setting('pg_apm.compact_time')::interval;
   END LOOP;
   IF c.copied_until = (c.day + 1)::timestamptz THEN
     -- a copy that lacks something never replaces anything
@@ -280,6 +286,7 @@ DECLARE
   i   text;
 BEGIN
   EXECUTE format('DROP TABLE _apm.%I', old);
+  EXECUTE format('ALTER EXTENSION pg_apm DROP TABLE _apm.%I', new);
   EXECUTE format('ALTER TABLE _apm.%I RENAME TO %I', new, old);
   FOR i IN SELECT x.relname FROM pg_index d JOIN pg_class x ON x.oid = d.indexrelid WHERE d.indrelid = to_regclass(format('_apm.%I', old)) LOOP
     EXECUTE format('ALTER INDEX _apm.%I RENAME TO %I', i, replace(i, new, old));

@@ -40,6 +40,7 @@ CREATE FUNCTION shape(part regclass) RETURNS TABLE (what text) LANGUAGE sql AS $
   UNION ALL SELECT replace(pg_get_indexdef(indexrelid), part::text, 'part') FROM pg_index WHERE indrelid = part
   UNION ALL SELECT regexp_replace(pg_get_triggerdef(oid), part::text, 'part') FROM pg_trigger WHERE tgrelid = part
   UNION ALL SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = part
+  UNION ALL SELECT 'member' FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = part AND deptype = 'e'
   UNION ALL SELECT relpersistence::text || ' ' || relowner::regrole || ' ' || relispartition FROM pg_class WHERE oid = part
 $$;
 CREATE TABLE made AS SELECT regexp_replace(what, '\d{8}', 'day') AS what FROM shape('_apm.span_batches_20260105');
@@ -55,7 +56,7 @@ BEGIN
     EXIT WHEN r ~ step OR r IS NULL AND step = '';
     PERFORM pg_sleep(0.01);
   END LOOP;
-  RAISE NOTICE '%', regexp_replace(r, '[0-9]+ bytes instead of [0-9]+', '… bytes', 'g');
+  RAISE NOTICE '%', regexp_replace(regexp_replace(r, '[0-9]+ bytes instead of [0-9]+', '… bytes', 'g'), '[0-9]+ rows until [0-9:]+$', 'rows until …');
 END
 $$;
 RESET client_min_messages;
@@ -81,8 +82,9 @@ SELECT day, bytes_before > total_bytes AS smaller FROM apm.storage() WHERE kind 
 -- What changes while the copy is made is not lost: before its bucket is copied and after
 SET pg_apm.compact_time = '1ms';
 CALL run('of');
-CALL run('01:00:00');
+CALL run('until');
 SELECT count(*) FROM _apm.compaction_changes;
+SELECT copied_until < '2026-01-05 20:00' AS goes_on FROM apm.compactions WHERE state = 'copying';
 CALL fill('2026-01-05', 400, 405);
 INSERT INTO _apm.span_batches (project_id, trace_id, end_time, spans) VALUES (7, md5('late')::apm.trace_id, '2026-01-05 00:30', spans(9000, 0, '2026-01-05 00:30')),
                                                                             (7, md5('late')::apm.trace_id, '2026-01-05 23:30', spans(9001, 0, '2026-01-05 23:30'));
@@ -135,6 +137,7 @@ SELECT apm.set_retention('spans', '1 day');
 SELECT task, result ~ 'dropped 3 days' AS dropped FROM apm.maintain() WHERE task = 'retention of spans';
 SELECT to_regclass('_apm.span_batches_20260105_new');
 CREATE TABLE _apm.span_batches_20260101_new ();
+ALTER EXTENSION pg_apm ADD TABLE _apm.span_batches_20260101_new;
 SELECT result FROM apm.maintain() WHERE task ~ 'copying';
 SELECT to_regclass('_apm.span_batches_20260105_new'), to_regclass('_apm.span_batches_20260101_new');
 SELECT count(*) FROM apm.compactions;

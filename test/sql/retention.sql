@@ -7,6 +7,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION pg_apm;
 RESET client_min_messages;
 SET timezone = 'UTC';
+SET pg_apm.compact_after = -1;
 
 -- One transaction of two spans, and one error, n days ago.
 CREATE FUNCTION pg_temp.body(n integer, name text DEFAULT 'GET /') RETURNS bytea LANGUAGE sql AS $$
