@@ -103,45 +103,56 @@ for (1 .. 200)
 is($node->safe_psql('postgres', $done), '4', 'all days are compacted in the end');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT (trace_id, span_id)), sum(duration_ms) FROM apm.spans'), join('|', $spans, $spans, $spans * 2.5), 'and every span is there once');
 
-# The worker, killed where the copy is half done, and the server.
+# A session, the worker and the server, killed while they copy.
 $node->safe_psql('postgres', q{TRUNCATE _apm.span_batches; DELETE FROM _apm.compactions;
 	SELECT public.bring(k, p) FROM generate_series(0, 3999) k, generate_series(0, 4) p;});
-$node->append_conf('postgresql.conf', "pg_apm.databases = '*'\npg_apm.compact_time = '1ms'\n");
+$node->append_conf('postgresql.conf', "pg_apm.compact_time = '1ms'\n");
 $node->reload;
-sub maintain_now
-{
-	# the worker does so once a minute; a step of our own keeps it going
-	step();
-}
 for my $round (1 .. 3)
 {
-	$node->poll_query_until('postgres', 'SELECT running FROM apm.worker_status');
 	for (1 .. 60)
 	{
-		maintain_now();
-		last if $node->safe_psql('postgres', q{SELECT count(*) FROM apm.compactions WHERE state = 'copying' AND copied_until > day + interval '2 hours'}) eq '1';
+		step();
+		last if $node->safe_psql('postgres', q{SELECT count(*) FROM apm.compactions WHERE state = 'copying' AND copied_until > day}) eq '1';
 	}
-	is($node->safe_psql('postgres', q{SELECT count(*) FROM apm.compactions WHERE state = 'copying'}), '1', "round $round: a copy is under way");
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM apm.compactions WHERE state = 'copying' AND copied_until > day}), '1', "round $round: a copy is under way");
+	# its next bucket takes long
+	$node->safe_psql('postgres', q{
+		CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END';
+		SELECT format('CREATE TRIGGER slow BEFORE INSERT ON _apm.%I FOR EACH ROW EXECUTE FUNCTION public.slow()', _apm.compact_table(day, true))
+		  FROM _apm.compactions WHERE state = 'copying' \gexec}) ;
+	my $slow = q{SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid <> pg_backend_pid()};
+	my $victim;
+	if ($round == 2)
+	{
+		# the worker, whose first round comes at once
+		$node->append_conf('postgresql.conf', "pg_apm.databases = '*'\n");
+		$node->reload;
+	}
+	else
+	{
+		$victim = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT count(*) FROM apm.maintain()' ],
+			'>', "$dir/victim.out", '2>', "$dir/victim.err");
+	}
+	$node->poll_query_until('postgres', $slow =~ s/SELECT pid/SELECT count(*) = 1/r);
+	my $pid = $node->safe_psql('postgres', $slow);
+	is($node->safe_psql('postgres', "SELECT backend_type LIKE 'pg_apm%' FROM pg_stat_activity WHERE pid = $pid"), $round == 2 ? 't' : 'f',
+		"round $round: " . ($round == 2 ? 'the worker' : 'a session') . ' copies');
 	if ($round < 3)
 	{
-		# a session that compacts dies in the middle of its step
-		my $victim = IPC::Run::start(
-			[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'BEGIN', '-c', q{SET pg_apm.compact_time = '1min'}, '-c', 'SELECT count(*) FROM apm.maintain()',
-			  '-c', 'SELECT pg_sleep(60)' ], '>', "$dir/victim.out", '2>', "$dir/victim.err");
-		$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ 'pg_sleep.60' AND pid <> pg_backend_pid()});
-		my $pid = $round == 1
-			? $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query ~ 'pg_sleep.60' AND pid <> pg_backend_pid()})
-			: $node->safe_psql('postgres', 'SELECT pid FROM apm.worker_status');
 		kill 'KILL', $pid;
-		$victim->finish;
-		$node->poll_query_until('postgres', 'SELECT true');
+		$node->append_conf('postgresql.conf', "pg_apm.databases = ''\n");
+		$node->poll_query_until('postgres', "SELECT pg_postmaster_start_time() IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)");
+		$node->reload;
 	}
 	else
 	{
 		$node->stop('immediate');
 		$node->start;
 	}
+	$victim->finish if $victim;
 	is($node->safe_psql('postgres', $check), "80000|80000|200000", "round $round: every span is there once after the crash");
+	$node->safe_psql('postgres', 'DROP FUNCTION public.slow() CASCADE');
 }
 for (1 .. 300)
 {
