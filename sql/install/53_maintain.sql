@@ -210,6 +210,8 @@ AS $$
          format('SELECT NULL::timestamptz, nullif(format(''rolled up %%s rows'', coalesce(_apm.roll(%L), 0)), ''rolled up 0 rows'')', s.kind)
     FROM _apm.rollup_state s
   UNION ALL
+  SELECT 80, 'words of spans', 'SELECT NULL::timestamptz, _apm.learn_in_time()'
+  UNION ALL
   SELECT 90, 'compaction: copying', 'SELECT NULL::timestamptz, _apm.compact_step()'
   UNION ALL
   SELECT 100 + row_number() OVER (ORDER BY k.kind), 'retention of ' || k.kind, format('SELECT NULL::timestamptz, _apm.purge_kind(%L)', k.kind)
@@ -250,6 +252,6 @@ BEGIN
   END LOOP;
 END
 $$;
-COMMENT ON FUNCTION apm.maintain() IS 'Does what must be done now and then, the worker once a minute or any scheduler: makes partitions ahead, forgets identities older than pg_apm.seen_horizon, rolls up new rows, drops what apm.retention does without, compacts days of spans that are over (see apm.compactions), one step a run. One row a task: what came of it, in how many milliseconds. A task that fails stops no other; one that does not get its lock in time is tried in the next run; a second call at the same time does nothing. Example: SELECT * FROM apm.maintain()';
+COMMENT ON FUNCTION apm.maintain() IS 'Does what must be done now and then, the worker once a minute or any scheduler: makes partitions ahead, forgets identities older than pg_apm.seen_horizon, rolls up new rows, learns the words that spans are packed with, drops what apm.retention does without, compacts days of spans that are over (see apm.compactions), one step a run. One row a task: what came of it, in how many milliseconds. A task that fails stops no other; one that does not get its lock in time is tried in the next run; a second call at the same time does nothing. Example: SELECT * FROM apm.maintain()';
 
 SELECT pg_catalog.pg_extension_config_dump('_apm.maintenance', 'WHERE false');

@@ -1,6 +1,7 @@
 -- ---------------------------------------------------------------------------
 -- compaction: days of spans that are over are rewritten, with the parts of a
--- segment joined, and swapped for the old ones
+-- segment joined and packed with what the database has learned since, and
+-- swapped for the old ones
 --
 -- Each run of apm.maintain() takes one step, and commits it: a day is chosen and
 -- a table made; the old one is watched from then on; buckets of time are copied, as many as fit into
@@ -28,6 +29,25 @@ CREATE TABLE _apm.compaction_changes (
   bucket timestamptz
 );
 COMMENT ON TABLE _apm.compaction_changes IS 'Buckets of a day under compaction whose rows changed; NULL: all of it. Appended without a key, so that writers never wait for each other';
+
+-- The words of spans are learned once there are enough of them, and anew every
+-- week: queries change.
+CREATE FUNCTION _apm.learn_in_time() RETURNS text
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  enough constant bigint := 2000000;
+BEGIN
+  IF EXISTS (SELECT FROM _apm.lexicons l WHERE l.made_at > now() - interval '7 days')
+     OR NOT EXISTS (SELECT FROM _apm.partitions() p WHERE p.kind = 'spans' AND p.own AND p.low <= now() AND p.high > now() - interval '2 days'
+                       AND pg_relation_size(p.part) > enough) THEN
+    RETURN NULL;
+  END IF;
+  RETURN 'lexicon ' || _apm.learn_words();
+END
+$$;
+COMMENT ON FUNCTION _apm.learn_in_time() IS 'Learns the words of the newest spans, if that is due';
 
 CREATE FUNCTION _apm.compact_table(day date, copy boolean) RETURNS text
   LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -67,11 +87,30 @@ AS $$
     FROM _apm.partitions() p
    WHERE p.kind = 'spans' AND p.own AND isfinite(p.low) AND isfinite(p.high)
      AND p.high <= now() - current_setting('pg_apm.compact_after')::interval
-     AND NOT EXISTS (SELECT FROM _apm.compactions c WHERE c.day = p.low::date)
+     -- a day that was left before anything had been learned is looked at once more
+     AND NOT EXISTS (SELECT FROM _apm.compactions c
+                      WHERE c.day = p.low::date
+                        AND (c.state <> 'skipped' OR c.finished_at > coalesce((SELECT min(l.made_at) FROM _apm.lexicons l), '-infinity')))
      AND NOT EXISTS (SELECT FROM _apm.rollup_state r WHERE r.kind = 'spans' AND r.minutes_since < p.high)
    ORDER BY p.low DESC LIMIT 1
 $$;
 COMMENT ON FUNCTION _apm.compact_next() IS 'The newest day of spans that is to be compacted next, and its bytes on disk';
+
+-- How much smaller the values of a day get with the newest lexicon, by a sample.
+CREATE FUNCTION _apm.compact_gain(relation regclass) RETURNS float8
+  LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  gain float8;
+BEGIN
+  EXECUTE format('SELECT 1 - sum(pg_column_size(_apm.with_newest_lexicon(s.spans)))::float8 / sum(pg_column_size(s.spans))
+                    FROM (SELECT b.spans FROM %s b TABLESAMPLE SYSTEM (%s) LIMIT 1000) s', relation,
+                 least(100, 100 * 1000000.0 / greatest(pg_relation_size(relation), 1))) INTO gain;
+  RETURN coalesce(gain, 0);
+END
+$$;
+COMMENT ON FUNCTION _apm.compact_gain(regclass) IS 'Share of their bytes by which spans of a partition shrink when they are packed with the newest lexicon';
 
 -- Makes the table of the copy, as a partition is made.
 CREATE FUNCTION _apm.compact_choose() RETURNS text
@@ -82,6 +121,7 @@ DECLARE
   c   record;
   n   bigint;
   m   bigint;
+  gain float8;
   new text;
 BEGIN
   SELECT * INTO c FROM _apm.compact_next();
@@ -90,10 +130,12 @@ BEGIN
   END IF;
   EXECUTE format('SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT project_id, trace_id, segment_id, transaction_name, environment, release FROM _apm.%1$I) x) FROM _apm.%1$I',
                  _apm.compact_table(c.day, false)) INTO n, m;
-  IF m > 0.9 * n OR n = 0 THEN
+  DELETE FROM _apm.compactions t WHERE t.day = c.day;
+  gain := _apm.compact_gain(to_regclass('_apm.' || _apm.compact_table(c.day, false)));
+  IF n = 0 OR m > 0.9 * n AND gain < 0.1 THEN
     INSERT INTO _apm.compactions (day, state, width, copied_until, rows_before, rows_after, bytes_before, bytes_after, started_at, finished_at)
       VALUES (c.day, 'skipped', '1 hour', c.day, n, n, c.bytes, c.bytes, now(), now());
-    RETURN format('%s: nothing to join', c.day);
+    RETURN format('%s: nothing to gain', c.day);
   END IF;
   new := _apm.compact_table(c.day, true);
   PERFORM _apm.make_partition_table('span_batches', new);
@@ -103,10 +145,10 @@ BEGIN
   INSERT INTO _apm.compactions (day, state, width, copied_until, rows_before, bytes_before, started_at)
     VALUES (c.day, 'chosen', CASE WHEN c.bytes < 1500000000 THEN interval '1 hour' WHEN c.bytes < 6000000000 THEN '15 minutes' ELSE '3 minutes' END,
             c.day, n, c.bytes, now());
-  RETURN format('%s: %s parts of %s segments', c.day, n, m);
+  RETURN format('%s: %s parts of %s segments, %s %% less with new words', c.day, n, m, round(100 * gain));
 END
 $$;
-COMMENT ON FUNCTION _apm.compact_choose() IS 'Begins the compaction of the next day, or leaves it if there is little to join';
+COMMENT ON FUNCTION _apm.compact_choose() IS 'Begins the compaction of the next day, or leaves it if there is little to gain';
 
 -- Waits for whoever is writing there now: what he writes, the copy will see.
 CREATE FUNCTION _apm.compact_watch(day date, until timestamptz) RETURNS timestamptz
@@ -143,13 +185,16 @@ BEGIN
   EXECUTE format($sql$
     INSERT INTO _apm.%I (project_id, trace_id, segment_id, end_time, transaction_name, environment, release, spans)
       SELECT project_id, trace_id, segment_id, max(end_time), transaction_name, environment, release,
-             CASE WHEN count(*) = 1 THEN (array_agg(spans))[1]
-                  ELSE (SELECT apm.spanset_agg(s ORDER BY u.n) FROM unnest(array_agg(t.spans ORDER BY end_time)) WITH ORDINALITY u (spans, n), apm.unnest(u.spans) s) END
+             CASE WHEN count(*) > 1
+                  THEN _apm.with_newest_lexicon((SELECT apm.spanset_agg(s ORDER BY u.n) FROM unnest(array_agg(t.spans ORDER BY end_time)) WITH ORDINALITY u (spans, n), apm.unnest(u.spans) s))
+                  WHEN bool_or(_apm.lexicon_of(t.spans) = $3) THEN (array_agg(spans))[1]
+                  ELSE _apm.with_newest_lexicon((array_agg(spans))[1]) END
         FROM (SELECT b.*, CASE WHEN apm.span_count(b.spans) > 500 THEN b.ctid END AS alone,
                      row_number() OVER (PARTITION BY project_id, trace_id, segment_id, transaction_name, environment, release ORDER BY end_time) / 100 AS hundred
                 FROM _apm.%I b WHERE end_time >= $1 AND end_time < $2) t
        GROUP BY project_id, trace_id, segment_id, transaction_name, environment, release, alone, hundred
-       ORDER BY max(end_time)$sql$, _apm.compact_table(day, true), _apm.compact_table(day, false)) USING low, high;
+       ORDER BY max(end_time)$sql$, _apm.compact_table(day, true), _apm.compact_table(day, false))
+    USING low, high, (SELECT l.id FROM _apm.lexicons l ORDER BY l.made_at DESC LIMIT 1);
   GET DIAGNOSTICS n = ROW_COUNT;
   PERFORM _apm.store_as_rolled(false);
   RETURN n;
@@ -340,7 +385,7 @@ COMMENT ON FUNCTION _apm.compact_finish(timestamptz) IS 'Swaps the day whose cop
 
 CREATE VIEW apm.compactions WITH (security_invoker = true) AS
   SELECT day, state, rows_before, rows_after, bytes_before, bytes_after, copied_until, started_at, finished_at FROM _apm.compactions;
-COMMENT ON VIEW apm.compactions IS 'Days of spans that apm.maintain() has compacted (done), is compacting (chosen, copying, then copied until the tables can be swapped), or leaves as they are because there is nothing to join (skipped); rows are segments or parts of them, bytes those on disk with indexes. Example: SELECT day, state, bytes_after::float8 / bytes_before FROM apm.compactions';
+COMMENT ON VIEW apm.compactions IS 'Days of spans that apm.maintain() has compacted (done), is compacting (chosen, copying, then copied until the tables can be swapped), or leaves as they are because there is little to gain (skipped); rows are segments or parts of them, bytes those on disk with indexes. Example: SELECT day, state, bytes_after::float8 / bytes_before FROM apm.compactions';
 
 SELECT pg_catalog.pg_extension_config_dump('_apm.compactions', 'WHERE state IN (''done'', ''skipped'')');
 SELECT pg_catalog.pg_extension_config_dump('_apm.compaction_changes', 'WHERE false');
