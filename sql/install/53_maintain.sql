@@ -63,6 +63,10 @@ BEGIN
     RETURN NULL;
   END IF;
   n := _apm.purge_rows('_apm.seen', 'seen_at', until, most);
+  IF to_regclass('_apm.page_vitals') IS NOT NULL THEN
+    -- pages that were stored and recognize what comes apart for as long
+    EXECUTE 'DELETE FROM _apm.page_vitals WHERE page_end IS NOT NULL AND observed_at < $1' USING until;
+  END IF;
   IF n < most THEN
     UPDATE _apm.maintenance m SET done_until = until WHERE m.task = 'identities';
   END IF;
@@ -149,6 +153,9 @@ BEGIN
     EXECUTE format('DROP TABLE %s', days.parts[i]);
     last := days.highs[i];
   END LOOP;
+  IF wanted = 'transactions' AND to_regclass('_apm.page_vitals') IS NOT NULL THEN
+    EXECUTE 'DELETE FROM _apm.page_vitals WHERE observed_at < $1' USING last;
+  END IF;
   UPDATE _apm.retention r SET refused_before = greatest(r.refused_before, last) WHERE r.kind = wanted;
   IF i = 0 THEN
     result := 'nothing could be dropped in time: left to the next run';

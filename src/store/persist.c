@@ -73,43 +73,63 @@ refuse_day(StoreBatch *batch, int item, const char *type, PartitionState state)
 }
 
 /*
- * A segment needs the partitions of its day.  Where retention has dropped the
- * spans of that day and keeps its transactions, the transaction is stored
- * without its spans.
+ * Makes missing partitions of one table for segments.  Where retention has
+ * dropped the spans of a day and keeps its transactions, a transaction is
+ * stored without its spans.
  */
 static void
-check_segment_day(StoreBatch *batch, StoreSegment *s)
+check_segment_partitions(StoreBatch *batch, StoreTable table)
 {
-	TimestampTz end = types_timestamp(store_segment_end_us(s));
-	bool		has_transaction = s->segment.transaction != NULL;
-	PartitionState spans = partition_ensure(STORE_SPAN_BATCHES, end);
-	PartitionState own = spans;
+	int			i;
 
-	if (has_transaction && spans != PARTITION_LIMIT)
-		own = partition_ensure(STORE_TRANSACTIONS, end);
-	if (own != PARTITION_READY)
+	for (i = 0; i < batch->nsegments; i++)
 	{
-		s->refused = true;
-		refuse_day(batch, s->item, s->segment.has_event_id ? "transaction" : "span", own);
-	}
-	else if (spans == PARTITION_RETIRED)
-	{
-		s->spans_retired = true;
-		store_note(persist_item_body(batch, s->item), APM_OUTCOME_DROPPED,
-				   batch->items[s->item].ordinal, "span", "retention",
-				   "Spans of that day were dropped, see apm.retention.", s->segment.nspans);
+		StoreSegment *s = &batch->segments[i];
+		bool		has_transaction = s->segment.transaction != NULL;
+		PartitionState state;
+
+		if (s->segment.nspans == 0 || s->refused || (table == STORE_TRANSACTIONS && !has_transaction))
+			continue;
+		state = partition_ensure(table, types_timestamp(store_segment_end_us(s)));
+		if (state == PARTITION_READY)
+			continue;
+		s->spans_retired = table == STORE_SPAN_BATCHES && state == PARTITION_RETIRED && has_transaction;
+		s->refused = !s->spans_retired;
+		if (s->refused)
+			refuse_day(batch, s->item, s->segment.has_event_id ? "transaction" : "span", state);
 	}
 }
 
-/* Makes missing partitions; what may not have one is refused. */
+/* Spans that are not stored although their transaction is. */
+static void
+note_retired_spans(StoreBatch *batch)
+{
+	int			i;
+
+	for (i = 0; i < batch->nsegments; i++)
+	{
+		StoreSegment *s = &batch->segments[i];
+
+		if (s->spans_retired)
+			store_note(persist_item_body(batch, s->item), APM_OUTCOME_DROPPED,
+					   batch->items[s->item].ordinal, "span", "retention",
+					   "Spans of that day were dropped, see apm.retention.", s->segment.nspans);
+	}
+}
+
+/*
+ * Makes missing partitions; what may not have one is refused.  Making one
+ * locks its table for others who would make one: so table by table, that two
+ * batches cannot deadlock.
+ */
 void
 persist_check_partitions(StoreBatch *batch)
 {
 	int			i;
 
-	for (i = 0; i < batch->nsegments; i++)
-		if (batch->segments[i].segment.nspans > 0)
-			check_segment_day(batch, &batch->segments[i]);
+	check_segment_partitions(batch, STORE_SPAN_BATCHES);
+	check_segment_partitions(batch, STORE_TRANSACTIONS);
+	note_retired_spans(batch);
 	for (i = 0; i < batch->nerrors; i++)
 	{
 		StoreError *e = &batch->errors[i];
