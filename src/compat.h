@@ -15,6 +15,15 @@
 #define pg_attribute_noreturn() pg_noreturn
 #endif
 
+/* Needs access/genam.h where it is used. */
+#if PG_VERSION_NUM >= 180000
+#define apm_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), (norderbys))
+#else
+#define apm_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan((heap), (index), (snapshot), (nkeys), (norderbys))
+#endif
+
 /* Needs utils/acl.h, and catalog/pg_database.h, where it is used. */
 #if PG_VERSION_NUM >= 160000
 #define apm_database_ownercheck(dboid, roleid) \

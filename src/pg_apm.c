@@ -23,6 +23,9 @@ int			apm_max_json_depth = 128;
 bool		apm_auto_create_projects = true;
 int			apm_seen_horizon_minutes = 24 * 60;
 int			apm_max_partitions = 4000;
+int			apm_lock_timeout_ms = 2000;
+int			apm_compact_after_minutes = 2 * 24 * 60;
+int			apm_compact_time_ms = 5000;
 bool		apm_correct_clock_drift;
 bool		apm_derive_measurements;
 bool		apm_group_spans;
@@ -193,11 +196,26 @@ _PG_init(void)
 							   "A list of names; \"*\" means all, an empty list none.",
 							   &apm_databases, "*",
 							   PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.compact_after",
+							"How long a day of spans is over before it is compacted.",
+							"-1 turns compaction off.",
+							&apm_compact_after_minutes, 2 * 24 * 60, -1, INT_MAX / 60,
+							PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.compact_time",
+							"Longest time for which one run of apm.maintain() copies spans.",
+							NULL,
+							&apm_compact_time_ms, 5000, 1, 3600000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pg_apm.keep_raw_items",
 							 "Keeps items that are not decoded in apm.raw_items.",
 							 "When off, they are counted in apm.outcomes with their bytes.",
 							 &apm_keep_raw_items, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_apm.lock_timeout",
+							"Longest time for which apm.maintain() keeps others waiting for a lock.",
+							"A single lock is waited for at most a quarter of it; what did not get its locks is tried again in the next run.",
+							&apm_lock_timeout_ms, 2000, 40, 600000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_apm.max_future",
 							"What ends later than this after its arrival is moved to its arrival.",
 							"0 turns this off.",

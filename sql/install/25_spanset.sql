@@ -40,12 +40,18 @@ CREATE CAST (bytea AS apm.spanset) WITH FUNCTION apm.spanset_from_bytea(bytea);
 
 CREATE FUNCTION _apm.spanset_unnest_support(internal) RETURNS internal
   AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION _apm.spanset_unnest_support(internal) IS 'Planner support: how many rows apm.unnest gives';
+COMMENT ON FUNCTION _apm.spanset_unnest_support(internal) IS 'Planner support: how many rows apm.unnest gives, and which columns of them a query uses';
 
 CREATE FUNCTION apm.unnest(spans apm.spanset) RETURNS SETOF apm.span
   AS 'MODULE_PATHNAME', 'spanset_unnest' LANGUAGE C STABLE STRICT PARALLEL SAFE
   COST 10 ROWS 10 SUPPORT _apm.spanset_unnest_support;
 COMMENT ON FUNCTION apm.unnest(apm.spanset) IS 'The spans of a packed set, one row each, in the order in which they were packed; durations in milliseconds. Example: SELECT s.op, s.duration_ms FROM _apm.span_batches b, apm.unnest(b.spans) s';
+
+-- What the planner makes of apm.unnest in a query that uses some columns only.
+CREATE FUNCTION _apm.unnest_columns(spans apm.spanset, columns integer) RETURNS SETOF apm.span
+  AS 'MODULE_PATHNAME', 'spanset_unnest_columns' LANGUAGE C STABLE STRICT PARALLEL SAFE
+  COST 5 ROWS 10 SUPPORT _apm.spanset_unnest_support;
+COMMENT ON FUNCTION _apm.unnest_columns(apm.spanset, integer) IS 'As apm.unnest, but only the columns of the mask are read; the others hold nothing of meaning';
 
 CREATE FUNCTION apm.span_count(spans apm.spanset) RETURNS integer
   AS 'MODULE_PATHNAME', 'spanset_span_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

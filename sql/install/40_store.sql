@@ -110,42 +110,16 @@ CREATE VIEW apm.outcomes WITH (security_invoker = true) AS
    GROUP BY 1, 2, 3, 4, 5;
 COMMENT ON VIEW apm.outcomes IS 'What became of all that came in: per minute, project, category, outcome (accepted, rejected, skipped, dropped, repaired) and reason the number of items. Example: SELECT outcome, reason, sum(quantity) FROM apm.outcomes GROUP BY 1, 2';
 
--- Makes the partition of one day; NULL when pg_apm.max_partitions forbids it.
--- Attaching needs no lock that would stop concurrent inserts; the advisory
--- lock lets one session make it while others wait.
-CREATE FUNCTION _apm.make_partition(table_name text, day date) RETURNS oid
+-- A table that can become a partition, with its indexes and triggers.
+CREATE FUNCTION _apm.make_partition_table(table_name text, part text) RETURNS void
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  parent    regclass := CASE table_name WHEN 'span_batches' THEN '_apm.span_batches'
-                                        WHEN 'errors' THEN 'apm.errors'
-                                        ELSE 'apm.transactions' END::regclass;
-  part      text;
-  low       text := quote_literal(day::text || ' 00:00:00+00');
-  high      text := quote_literal((day + 1)::text || ' 00:00:00+00');
-  made      oid;
-  columns   text;
+  columns text;
 BEGIN
-  IF day < '1970-01-01' THEN
-    part := table_name || '_past'; low := 'MINVALUE'; high := quote_literal('1970-01-01 00:00:00+00');
-  ELSIF day >= '2100-01-01' THEN
-    part := table_name || '_future'; low := quote_literal('2100-01-01 00:00:00+00'); high := 'MAXVALUE';
-  ELSE
-    part := table_name || '_' || to_char(day, 'YYYYMMDD');
-  END IF;
-
-  PERFORM pg_advisory_xact_lock(hashtext('pg_apm partition'), hashtext(table_name));
-  made := to_regclass('_apm.' || quote_ident(part));
-  IF made IS NOT NULL THEN
-    RETURN made;
-  END IF;
-  IF (SELECT count(*) FROM pg_inherits WHERE inhparent = parent)
-       >= coalesce(current_setting('pg_apm.max_partitions', true), '4000')::int THEN
-    RETURN NULL;
-  END IF;
-
-  EXECUTE format('CREATE TABLE _apm.%I (LIKE %s INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING GENERATED)', part, parent);
+  EXECUTE format('CREATE TABLE _apm.%I (LIKE %s INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING GENERATED)', part,
+                 CASE table_name WHEN 'span_batches' THEN '_apm.span_batches' ELSE 'apm.' || table_name END);
   FOREACH columns IN ARRAY CASE table_name WHEN 'span_batches' THEN ARRAY['trace_id']
                                            WHEN 'errors' THEN ARRAY['project_id, event_time', 'trace_id']
                                            ELSE ARRAY['project_id, end_time', 'trace_id'] END
@@ -159,6 +133,51 @@ BEGIN
                    part || '_stored_xid', part);
     PERFORM _apm.watch_changes(format('_apm.%I', part), CASE table_name WHEN 'span_batches' THEN 'spans' ELSE table_name END);
   END IF;
+END
+$$;
+COMMENT ON FUNCTION _apm.make_partition_table(text, text) IS 'Makes a table like a partition of transactions, span_batches or errors, not attached';
+
+-- Makes the partition of one day; NULL when pg_apm.max_partitions forbids it,
+-- 0 when retention has dropped that day or would do so at once.  Attaching needs
+-- no lock that would stop concurrent inserts; the advisory lock lets one
+-- session make it while others wait.
+CREATE FUNCTION _apm.make_partition(table_name text, day date) RETURNS oid
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  parent    regclass := CASE table_name WHEN 'span_batches' THEN '_apm.span_batches'
+                                        WHEN 'errors' THEN 'apm.errors'
+                                        ELSE 'apm.transactions' END::regclass;
+  part      text;
+  low       text := quote_literal(day::text || ' 00:00:00+00');
+  high      text := quote_literal((day + 1)::text || ' 00:00:00+00');
+  made      oid;
+BEGIN
+  IF day < '1970-01-01' THEN
+    part := table_name || '_past'; low := 'MINVALUE'; high := quote_literal('1970-01-01 00:00:00+00');
+  ELSIF day >= '2100-01-01' THEN
+    part := table_name || '_future'; low := quote_literal('2100-01-01 00:00:00+00'); high := 'MAXVALUE';
+  ELSE
+    part := table_name || '_' || to_char(day, 'YYYYMMDD');
+  END IF;
+  IF EXISTS (SELECT FROM _apm.retention r
+              WHERE r.kind = CASE table_name WHEN 'span_batches' THEN 'spans' ELSE table_name END
+                AND (day + 1)::timestamp AT TIME ZONE 'UTC' <= greatest(r.refused_before, now() - r.age)) THEN
+    RETURN coalesce(to_regclass('_apm.' || quote_ident(part))::oid, 0);
+  END IF;
+
+  PERFORM pg_advisory_xact_lock(hashtext('pg_apm partition'), hashtext(table_name));
+  made := to_regclass('_apm.' || quote_ident(part));
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  IF (SELECT count(*) FROM pg_inherits WHERE inhparent = parent)
+       >= coalesce(current_setting('pg_apm.max_partitions', true), '4000')::int THEN
+    RETURN NULL;
+  END IF;
+
+  PERFORM _apm.make_partition_table(table_name, part);
   EXECUTE format('ALTER TABLE %s ATTACH PARTITION _apm.%I FOR VALUES FROM (%s) TO (%s)',
                  parent, part, low, high);
   RETURN to_regclass('_apm.' || quote_ident(part));

@@ -29,3 +29,7 @@ CREATE FUNCTION apm.waterfall(trace_id apm.trace_id, width integer DEFAULT 100)
   RETURNS SETOF text
   AS 'MODULE_PATHNAME', 'trace_waterfall' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 100;
 COMMENT ON FUNCTION apm.waterfall(apm.trace_id, integer) IS 'A trace as text, width columns wide (40 to 400): a line for each span with its duration in ms, s, m, h, d or y and a bar, failed statuses and errors marked with a cross, times of 100 ms and more without any span between two siblings shaded. Example: SELECT apm.waterfall(''4bf92f3577b34da6a3ce929d0e0e4736'', 120)';
+
+CREATE FUNCTION apm.trace_bounds(trace_id apm.trace_id, OUT first_end_time timestamptz, OUT last_end_time timestamptz)
+  AS 'MODULE_PATHNAME', 'trace_bounds_of_spans' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION apm.trace_bounds(apm.trace_id) IS 'First and last segment_end_time of a trace, found without planning for every day; NULL for an unknown trace. With them a query of apm.spans prunes. Example: SELECT first_end_time, last_end_time FROM apm.trace_bounds(''4bf92f3577b34da6a3ce929d0e0e4736'')';

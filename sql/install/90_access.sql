@@ -17,7 +17,8 @@ GRANT apm_writer TO apm_admin;
 
 GRANT USAGE ON SCHEMA apm, _apm TO apm_reader, apm_writer, apm_admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA apm TO apm_reader;
-GRANT SELECT ON _apm.span_batches, _apm.outcome_log, _apm.page_vitals, _apm.vital_rows TO apm_reader;
+GRANT SELECT ON _apm.span_batches, _apm.outcome_log, _apm.page_vitals, _apm.vital_rows,
+  _apm.kinds, _apm.retention, _apm.maintenance, _apm.compactions TO apm_reader;
 GRANT SELECT ON _apm.cubes, _apm.cube_columns, _apm.rollup_state, _apm.rollup_floor, _apm.stale_hours, _apm.kept_names,
   _apm.transaction_minutes, _apm.transaction_hours, _apm.transaction_days,
   _apm.vital_minutes, _apm.vital_hours, _apm.vital_days TO apm_reader;

@@ -11,8 +11,6 @@
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "nodes/supportnodes.h"
-#include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -23,8 +21,6 @@
 #include "spanset/spanset_lexicon.h"
 #include "types/rows.h"
 #include "types/types.h"
-
-#define DEFAULT_SPANS 10
 
 static pg_attribute_noreturn() void
 spanset_bytes_error(int code, const char *reason)
@@ -389,30 +385,4 @@ spanset_ops(PG_FUNCTION_ARGS)
 			elements[n++] = PointerGetDatum(cstring_to_text_with_len(c.op.strings[k].data,
 																	 c.op.strings[k].len));
 	PG_RETURN_ARRAYTYPE_P(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-/* Planner support of apm.unnest: how many rows a constant gives. */
-PG_FUNCTION_INFO_V1(spanset_unnest_support);
-Datum
-spanset_unnest_support(PG_FUNCTION_ARGS)
-{
-	Node	   *request = (Node *) PG_GETARG_POINTER(0);
-	SupportRequestRows *req;
-	Node	   *arg;
-
-	if (!IsA(request, SupportRequestRows))
-		PG_RETURN_POINTER(NULL);
-	req = (SupportRequestRows *) request;
-	req->rows = DEFAULT_SPANS;
-	if (is_funcclause(req->node))
-	{
-		arg = linitial(((FuncExpr *) req->node)->args);
-		arg = estimate_expression_value(req->root, arg);
-		if (IsA(arg, Const) && ((Const *) arg)->constisnull)
-			req->rows = 0;
-		else if (IsA(arg, Const))
-			req->rows = DatumGetInt32(DirectFunctionCall1(spanset_span_count,
-														  ((Const *) arg)->constvalue));
-	}
-	PG_RETURN_POINTER(req);
 }

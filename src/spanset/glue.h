@@ -41,4 +41,7 @@ extern struct varlena *spanset_portable(Datum value);
 extern const SpansetLexicon *lexicon_find(uint32 id);
 extern const SpansetLexicon *lexicon_newest(void);
 
+/* apm.span_count(). */
+extern Datum spanset_span_count(PG_FUNCTION_ARGS);
+
 #endif							/* PG_APM_SPANSET_GLUE_H */

@@ -138,6 +138,9 @@ extern uint32 spanset_lexicon_id(const uint8 *data, size_t available);
 /* One span of columns read with SPANSET_ALL. */
 extern void spanset_get(const SpansetColumns *c, int i, ApmSpan *span);
 
+/* The fields of one span whose columns were read; leaves the others alone. */
+extern void spanset_get_wanted(const SpansetColumns *c, int i, uint32 wanted, ApmSpan *span);
+
 /* Gives back the memory that spanset_read() took; the struct is as new. */
 extern void spanset_free(SpansetColumns *c);
 

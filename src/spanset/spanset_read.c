@@ -718,23 +718,44 @@ string_of(const SpansetStrings *column, int i)
 }
 
 void
+spanset_get_wanted(const SpansetColumns *c, int i, uint32 wanted, ApmSpan *span)
+{
+	if (wanted & SPANSET_TRACE_ID)
+		memcpy(span->trace_id, c->trace_ids + 16 * (size_t) c->trace[i], 16);
+	if (wanted & SPANSET_SPAN_ID)
+		span->span_id = c->span_id[i];
+	if (wanted & SPANSET_LINKS)
+	{
+		span->parent_span_id = c->parent_span_id[i];
+		span->segment_id = c->segment_id[i];
+		span->is_segment = c->is_segment[i];
+	}
+	if (wanted & SPANSET_STATUS)
+		span->status = c->status[i];
+	if (wanted & SPANSET_START)
+		span->start_us = c->start_us[i];
+	if (wanted & SPANSET_DURATION)
+		span->duration_us = c->duration_us[i];
+	if (wanted & SPANSET_SELF_TIME)
+		span->self_time_us = c->self_time_us[i];
+	if (wanted & SPANSET_OP)
+		span->op = string_of(&c->op, i);
+	if (wanted & SPANSET_DESCRIPTION)
+		span->description = string_of(&c->description, i);
+	if (wanted & SPANSET_CATEGORY)
+		span->category = string_of(&c->category, i);
+	if (wanted & SPANSET_GROUP)
+		span->span_group = string_of(&c->group, i);
+	if (wanted & SPANSET_ORIGIN)
+		span->origin = string_of(&c->origin, i);
+	if (wanted & SPANSET_ATTRIBUTES)
+		span->attributes = c->attributes[i];
+}
+
+void
 spanset_get(const SpansetColumns *c, int i, ApmSpan *span)
 {
-	memcpy(span->trace_id, c->trace_ids + 16 * (size_t) c->trace[i], 16);
-	span->span_id = c->span_id[i];
-	span->parent_span_id = c->parent_span_id[i];
-	span->segment_id = c->segment_id[i];
-	span->is_segment = c->is_segment[i];
-	span->status = c->status[i];
-	span->start_us = c->start_us[i];
-	span->duration_us = c->duration_us[i];
-	span->self_time_us = c->self_time_us[i];
-	span->op = string_of(&c->op, i);
-	span->description = string_of(&c->description, i);
-	span->category = string_of(&c->category, i);
-	span->span_group = string_of(&c->group, i);
-	span->origin = string_of(&c->origin, i);
-	span->attributes = c->attributes[i];
+	spanset_get_wanted(c, i, SPANSET_ALL, span);
 }
 
 void

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -40,44 +41,71 @@ partition_name(StoreTable table, int day, char *name)
 	}
 }
 
-bool
-partition_ensure(StoreTable table, TimestampTz time)
+/* The day of a time, since 2000-01-01; those beyond the limits are one each. */
+static int
+day_of(TimestampTz time)
+{
+	int64		day = time / USECS_PER_DAY;
+
+	if (time < 0 && time % USECS_PER_DAY != 0)
+		day--;
+	return (int) Max(Min(day, (int64) LAST_DAY), (int64) FIRST_DAY - 1);
+}
+
+/* Oid of the new partition, or of one that another session just made. */
+static PartitionState
+partition_make(StoreTable table, int day, Oid *oid)
 {
 	static Statement make = {
 		"SELECT _apm.make_partition($1, $2)", 2, {TEXTOID, DATEOID}, NULL, NULL, NULL, InvalidOid
 	};
-
-	/* Batches mostly stay within a day: remember the last one found, by table. */
-	static Oid	last_oid[lengthof(table_names)];
-	static int	last_day[lengthof(table_names)];
-	char		name[NAMEDATALEN];
-	int64		day64 = time / USECS_PER_DAY;
-	int			day;
-	Oid			oid;
 	Datum		values[2];
+	bool		isnull;
 
-	if (time < 0 && time % USECS_PER_DAY != 0)
-		day64--;
-	day = (int) Max(Min(day64, (int64) LAST_DAY), (int64) FIRST_DAY - 1);
+	values[0] = CStringGetTextDatum(table_names[table]);
+	values[1] = DateADTGetDatum(day);
+	statement_run(&make, values, NULL, SPI_OK_SELECT);
+	*oid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (isnull)
+		return PARTITION_LIMIT;
+	return OidIsValid(*oid) ? PARTITION_READY : PARTITION_RETIRED;
+}
 
-	if (OidIsValid(last_oid[table]) && last_day[table] == day &&
-		get_rel_name(last_oid[table]) != NULL)
-		return true;
+/*
+ * Batches mostly stay within a day: by table, the last day is remembered
+ * together with what was found.  A partition counts while it exists; a
+ * refusal counts for the statement, since a setting may change afterwards.
+ */
+PartitionState
+partition_ensure(StoreTable table, TimestampTz time)
+{
+	static struct
+	{
+		int			day;
+		Oid			oid;
+		PartitionState state;
+		TimestampTz refused_at;
+	}			last[lengthof(table_names)];
+	char		name[NAMEDATALEN];
+	int			day = day_of(time);
+	PartitionState state = PARTITION_READY;
+	Oid			oid;
+
+	if (last[table].day == day)
+	{
+		if (OidIsValid(last[table].oid) && get_rel_name(last[table].oid) != NULL)
+			return PARTITION_READY;
+		if (last[table].refused_at == GetCurrentStatementStartTimestamp())
+			return last[table].state;
+	}
 
 	partition_name(table, day, name);
 	oid = get_relname_relid(name, get_namespace_oid("_apm", false));
 	if (!OidIsValid(oid))
-	{
-		bool		isnull;
-
-		values[0] = CStringGetTextDatum(table_names[table]);
-		values[1] = DateADTGetDatum(day);
-		statement_run(&make, values, NULL, SPI_OK_SELECT);
-		oid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-		if (isnull)
-			return false;
-	}
-	last_oid[table] = oid;
-	last_day[table] = day;
-	return true;
+		state = partition_make(table, day, &oid);
+	last[table].day = day;
+	last[table].oid = state == PARTITION_READY ? oid : InvalidOid;
+	last[table].state = state;
+	last[table].refused_at = state == PARTITION_READY ? 0 : GetCurrentStatementStartTimestamp();
+	return state;
 }

@@ -60,15 +60,24 @@ error_time_us(StoreBatch *batch, const StoreError *e)
 }
 
 static void
-refuse_partition(StoreBatch *batch, int item, const char *type)
+refuse_day(StoreBatch *batch, int item, const char *type, PartitionState state)
 {
 	StoreBody  *body = persist_item_body(batch, item);
+	int32		ordinal = batch->items[item].ordinal;
 
-	store_note(body, APM_OUTCOME_REJECTED, batch->items[item].ordinal, type, "partition_limit",
-			   "No further daily partition may be made, see pg_apm.max_partitions.", 1);
+	if (state == PARTITION_RETIRED)
+		store_note(body, APM_OUTCOME_REJECTED, ordinal, type, "retention",
+				   "Data of that day was dropped, see apm.retention.", 1);
+	else
+		store_note(body, APM_OUTCOME_REJECTED, ordinal, type, "partition_limit",
+				   "No further daily partition may be made, see pg_apm.max_partitions.", 1);
 }
 
-/* Makes missing partitions of one table for segments. */
+/*
+ * Makes missing partitions of one table for segments.  Where retention has
+ * dropped the spans of a day and keeps its transactions, a transaction is
+ * stored without its spans.
+ */
 static void
 check_segment_partitions(StoreBatch *batch, StoreTable table)
 {
@@ -77,13 +86,35 @@ check_segment_partitions(StoreBatch *batch, StoreTable table)
 	for (i = 0; i < batch->nsegments; i++)
 	{
 		StoreSegment *s = &batch->segments[i];
+		bool		has_transaction = s->segment.transaction != NULL;
+		PartitionState state;
 
-		if (s->segment.nspans == 0 || s->refused ||
-			(table == STORE_TRANSACTIONS && s->segment.transaction == NULL) ||
-			partition_ensure(table, types_timestamp(store_segment_end_us(s))))
+		if (s->segment.nspans == 0 || s->refused || (table == STORE_TRANSACTIONS && !has_transaction))
 			continue;
-		s->refused = true;
-		refuse_partition(batch, s->item, s->segment.has_event_id ? "transaction" : "span");
+		state = partition_ensure(table, types_timestamp(store_segment_end_us(s)));
+		if (state == PARTITION_READY)
+			continue;
+		s->spans_retired = table == STORE_SPAN_BATCHES && state == PARTITION_RETIRED && has_transaction;
+		s->refused = !s->spans_retired;
+		if (s->refused)
+			refuse_day(batch, s->item, s->segment.has_event_id ? "transaction" : "span", state);
+	}
+}
+
+/* Spans that are not stored although their transaction is. */
+static void
+note_retired_spans(StoreBatch *batch)
+{
+	int			i;
+
+	for (i = 0; i < batch->nsegments; i++)
+	{
+		StoreSegment *s = &batch->segments[i];
+
+		if (s->spans_retired)
+			store_note(persist_item_body(batch, s->item), APM_OUTCOME_DROPPED,
+					   batch->items[s->item].ordinal, "span", "retention",
+					   "Spans of that day were dropped, see apm.retention.", s->segment.nspans);
 	}
 }
 
@@ -99,14 +130,16 @@ persist_check_partitions(StoreBatch *batch)
 
 	check_segment_partitions(batch, STORE_SPAN_BATCHES);
 	check_segment_partitions(batch, STORE_TRANSACTIONS);
+	note_retired_spans(batch);
 	for (i = 0; i < batch->nerrors; i++)
 	{
 		StoreError *e = &batch->errors[i];
+		PartitionState state = partition_ensure(STORE_ERRORS, types_timestamp(error_time_us(batch, e)));
 
-		if (partition_ensure(STORE_ERRORS, types_timestamp(error_time_us(batch, e))))
+		if (state == PARTITION_READY)
 			continue;
 		e->refused = true;
-		refuse_partition(batch, e->item, "event");
+		refuse_day(batch, e->item, "event", state);
 	}
 }
 
@@ -263,7 +296,8 @@ persist_segments(StoreBatch *batch)
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
 												   body->received_at));
 		}
-		batches[nbatches++] = batch_row(batch, s, desc, lexicon);
+		if (!s->spans_retired)
+			batches[nbatches++] = batch_row(batch, s, desc, lexicon);
 		batch->items[s->item].stored = true;
 	}
 	ReleaseTupleDesc(desc);
@@ -465,7 +499,8 @@ persist_outcomes(StoreBatch *batch)
 			continue;
 		if (s->segment.transaction != NULL)
 			persist_add_outcome(&list, project_id, "transaction", "accepted", NULL, 1);
-		persist_add_outcome(&list, project_id, "span", "accepted", NULL, s->segment.nspans);
+		if (!s->spans_retired)
+			persist_add_outcome(&list, project_id, "span", "accepted", NULL, s->segment.nspans);
 	}
 	for (i = 0; i < batch->nerrors; i++)
 		if (!batch->errors[i].refused && !batch->errors[i].duplicate)

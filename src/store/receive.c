@@ -155,6 +155,7 @@ sink_segment(void *arg, const ApmSegment *segment)
 	if (segment->transaction != NULL)
 		s->transaction = *segment->transaction;
 	s->refused = false;
+	s->spans_retired = false;
 	s->duplicate = false;
 	s->late_vitals.data = NULL;
 	s->late_vitals.len = 0;

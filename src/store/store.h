@@ -72,6 +72,7 @@ typedef struct StoreSegment
 	ApmSegment	segment;
 	ApmTransaction transaction; /* copy, when segment.transaction is set */
 	bool		refused;		/* no partition may be made for it */
+	bool		spans_retired;	/* its spans have no partition any more */
 	bool		duplicate;
 	ApmStr		late_vitals;	/* JSON of web vitals that came apart; data == NULL: none */
 } StoreSegment;
@@ -219,10 +220,14 @@ typedef enum StoreTable
 	STORE_ERRORS
 } StoreTable;
 
-/*
- * Makes sure that a row of this time has a partition to go to.  False when
- * the limit pg_apm.max_partitions stands against it.
- */
-extern bool partition_ensure(StoreTable table, TimestampTz time);
+typedef enum PartitionState
+{
+	PARTITION_READY,
+	PARTITION_LIMIT,			/* pg_apm.max_partitions stands against it */
+	PARTITION_RETIRED			/* retention has dropped that day */
+} PartitionState;
+
+/* Makes sure that a row of this time has a partition to go to, or says why not. */
+extern PartitionState partition_ensure(StoreTable table, TimestampTz time);
 
 #endif							/* PG_APM_STORE_H */

@@ -7,12 +7,14 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "trace/bounds.h"
 #include "trace/trace.h"
 #include "types/selftime.h"
 #include "types/types.h"
@@ -25,18 +27,32 @@ static const char *const span_query =
 	" s.is_segment, s.op, s.description, s.status, s.start_time, s.duration_ms,"
 	" s.segment_end_time"
 	" FROM apm.spans s WHERE s.trace_id OPERATOR(pg_catalog.=) $1";
+static const char *const span_bounds =
+	" AND s.segment_end_time OPERATOR(pg_catalog.>=) $2 AND s.segment_end_time OPERATOR(pg_catalog.<=) $3";
 
 static const char *const error_query =
 	"SELECT e.project_id, e.transaction_name, e.span_id, e.level, e.type, e.value, e.event_time"
 	" FROM apm.errors e WHERE e.trace_id OPERATOR(pg_catalog.=) $1";
+static const char *const error_bounds =
+	" AND e.event_time OPERATOR(pg_catalog.>=) $2 AND e.event_time OPERATOR(pg_catalog.<=) $3";
 
-/* Runs one of the two queries; returns the number of rows. */
+/*
+ * Runs one of the two queries for the days that the trace is of; returns the
+ * number of rows.  A trace that is not there is looked for before all time, so
+ * that the result has its columns.
+ */
 static int
-read_rows(const char *query, Datum trace_id, SPITupleTable **rows)
+read_rows(const char *query, const char *within, Datum trace_id, TraceBounds bounds, SPITupleTable **rows)
 {
-	Oid			type = types_apm_type("trace_id");
+	bool		any_time = bounds.found && TIMESTAMP_IS_NOBEGIN(bounds.first) && TIMESTAMP_IS_NOEND(bounds.last);
+	Oid			types[3] = {types_apm_type("trace_id"), TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[3];
 
-	if (SPI_execute_with_args(query, 1, &type, &trace_id, NULL, true, MAX_ROWS + 1) != SPI_OK_SELECT)
+	values[0] = trace_id;
+	values[1] = TimestampTzGetDatum(bounds.found ? bounds.first : DT_NOBEGIN);
+	values[2] = TimestampTzGetDatum(bounds.found ? bounds.last : DT_NOBEGIN);
+	if (SPI_execute_with_args(any_time ? query : psprintf("%s%s", query, within), any_time ? 1 : 3,
+							  types, values, NULL, true, MAX_ROWS + 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read a trace");
 	if (SPI_processed > MAX_ROWS)
 		ereport(ERROR,
@@ -227,8 +243,10 @@ void
 trace_load(Trace *trace, Datum trace_id)
 {
 	memset(trace, 0, sizeof(Trace));
-	trace->nspans = read_rows(span_query, trace_id, &trace->span_rows);
-	trace->nerrors = read_rows(error_query, trace_id, &trace->error_rows);
+	trace->nspans = read_rows(span_query, span_bounds, trace_id,
+							  trace_bounds("_apm", "span_batches", "end_time", trace_id), &trace->span_rows);
+	trace->nerrors = read_rows(error_query, error_bounds, trace_id,
+							   trace_bounds("apm", "errors", "event_time", trace_id), &trace->error_rows);
 	trace->nnodes = trace->nspans;
 	trace->spans = palloc0(sizeof(ApmSpan) * (trace->nspans + 1));
 	trace->nodes = palloc0(sizeof(TraceNode) * (trace->nspans + trace->nerrors + 1));
