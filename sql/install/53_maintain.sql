@@ -63,10 +63,8 @@ BEGIN
     RETURN NULL;
   END IF;
   n := _apm.purge_rows('_apm.seen', 'seen_at', until, most);
-  IF to_regclass('_apm.page_vitals') IS NOT NULL THEN
-    -- pages that were stored and recognize what comes apart for as long
-    EXECUTE 'DELETE FROM _apm.page_vitals WHERE page_end IS NOT NULL AND observed_at < $1' USING until;
-  END IF;
+  -- Pages that were stored recognize what comes apart for as long.
+  DELETE FROM _apm.page_vitals WHERE page_end IS NOT NULL AND observed_at < until;
   IF n < most THEN
     UPDATE _apm.maintenance m SET done_until = until WHERE m.task = 'identities';
   END IF;
@@ -153,8 +151,8 @@ BEGIN
     EXECUTE format('DROP TABLE %s', days.parts[i]);
     last := days.highs[i];
   END LOOP;
-  IF wanted = 'transactions' AND to_regclass('_apm.page_vitals') IS NOT NULL THEN
-    EXECUTE 'DELETE FROM _apm.page_vitals WHERE observed_at < $1' USING last;
+  IF wanted = 'transactions' THEN
+    DELETE FROM _apm.page_vitals WHERE observed_at < last;
   END IF;
   UPDATE _apm.retention r SET refused_before = greatest(r.refused_before, last) WHERE r.kind = wanted;
   IF i = 0 THEN
