@@ -1,19 +1,26 @@
 -- ---------------------------------------------------------------------------
 -- dashboards: what only they ask for
 
--- The lists of a dashboard's variables.
+-- The lists of a dashboard's variables, from rollups as far as they hold them.
+CREATE FUNCTION _apm.names_seen(key_name text)
+  RETURNS TABLE (project_id integer, name text, first_seen timestamptz, last_seen timestamptz)
+  LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN QUERY EXECUTE format('SELECT c.project_id, c.%1$I, min(c.first_at), max(c.last_at) FROM (%2$s) c
+                                WHERE c.%1$I IS NOT NULL GROUP BY c.project_id, c.%1$I', key_name,
+    (_apm.cells('transactions', NULL, NULL, NULL, ARRAY['project_id', key_name], '{first_at,last_at}', '{}')).cells);
+END
+$$;
+COMMENT ON FUNCTION _apm.names_seen(text) IS 'Values of one key of the cells of transactions, by project, with the ends of the first and of the last transaction';
+
 CREATE VIEW apm.environments WITH (security_invoker = true) AS
-  SELECT t.project_id, t.environment, pg_catalog.min(t.end_time) AS first_seen, pg_catalog.max(t.end_time) AS last_seen
-    FROM apm.transactions t
-   WHERE t.environment IS NOT NULL
-   GROUP BY t.project_id, t.environment;
+  SELECT s.project_id, s.name AS environment, s.first_seen, s.last_seen FROM _apm.names_seen('environment') s;
 COMMENT ON VIEW apm.environments IS 'Environments that stored transactions name, by project, with the ends of the first and of the last one. Example: SELECT environment, last_seen FROM apm.environments WHERE project_id = 1';
 
 CREATE VIEW apm.releases WITH (security_invoker = true) AS
-  SELECT t.project_id, t.release, pg_catalog.min(t.end_time) AS first_seen, pg_catalog.max(t.end_time) AS last_seen
-    FROM apm.transactions t
-   WHERE t.release IS NOT NULL
-   GROUP BY t.project_id, t.release;
+  SELECT s.project_id, s.name AS release, s.first_seen, s.last_seen FROM _apm.names_seen('release') s;
 COMMENT ON VIEW apm.releases IS 'Releases that stored transactions name, by project, with the ends of the first and of the last one. Example: SELECT release, first_seen FROM apm.releases WHERE project_id = 1 ORDER BY first_seen DESC LIMIT 5';
 
 -- A list of what a name says: [{"key": …, "value": …}, …], NULL values left out.
