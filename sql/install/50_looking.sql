@@ -54,32 +54,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, the failure rate by apm.failure_rules, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Names beyond pg_apm.max_names come together as << other >> where rollups are read; explain says in a NOTICE whether they were. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
 
-CREATE FUNCTION apm.timeseries(metric text DEFAULT 'count()',
-    since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
-    step interval DEFAULT NULL, project_id integer DEFAULT NULL, transaction_name text DEFAULT NULL,
-    op text DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL, explain boolean DEFAULT false)
-  RETURNS TABLE (bucket timestamptz, value float8, samples bigint)
+-- The step of a series over a window: the one asked for, if it is usable, else
+-- the finest of the usual widths that gives at most 300 points.
+CREATE FUNCTION _apm.series_step(since timestamptz, until timestamptz, step interval) RETURNS interval
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
   SET jit = off
 AS $$
 DECLARE
-  -- A Monday: weeks begin on one.
-  origin constant timestamptz := '2000-01-03 00:00:00+00';
   max_points constant integer := 11000;
-  started constant timestamptz := clock_timestamp();
   width interval := step;
   points float8;
-  p record;
-  plan _apm.cell_plan;
-  source text;
 BEGIN
   IF since IS NULL OR until IS NULL OR NOT isfinite(since) OR NOT isfinite(until) THEN
     RAISE EXCEPTION 'since and until must be finite points in time'
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   PERFORM _apm.check_window(since, until);
-  -- The finest of the usual widths that gives at most 300 points.
   IF width IS NULL THEN
     SELECT w INTO width
       FROM unnest('{1s,5s,10s,30s,1min,5min,10min,30min,1h,3h,6h,12h,1d,7d}'::interval[]) w
@@ -102,6 +93,29 @@ BEGIN
             HINT = format('Use a step of at least %s, or a shorter window.',
                           justify_interval(make_interval(secs => ceil(extract(epoch FROM until - since) / max_points)::float8)));
   END IF;
+  RETURN width;
+END
+$$;
+COMMENT ON FUNCTION _apm.series_step(timestamptz, timestamptz, interval) IS 'The step of a time series, after checks of the window and the step';
+
+CREATE FUNCTION apm.timeseries(metric text DEFAULT 'count()',
+    since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
+    step interval DEFAULT NULL, project_id integer DEFAULT NULL, transaction_name text DEFAULT NULL,
+    op text DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL, explain boolean DEFAULT false)
+  RETURNS TABLE (bucket timestamptz, value float8, samples bigint)
+  LANGUAGE plpgsql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  -- A Monday: weeks begin on one.
+  origin constant timestamptz := '2000-01-03 00:00:00+00';
+  started constant timestamptz := clock_timestamp();
+  width interval;
+  p record;
+  plan _apm.cell_plan;
+  source text;
+BEGIN
+  width := _apm.series_step(since, until, step);
   -- The first and the last bucket may lie in the window in part only: a rate
   -- divides by that part.
   p := _apm.metric_parse(metric, window_sql => $sql$extract(epoch FROM least(c.slot + $8, $2) - greatest(c.slot, $1))::pg_catalog.float8$sql$);

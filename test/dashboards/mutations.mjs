@@ -9,11 +9,11 @@ const sql = (dashboard, title, from, to) => {
 
 export const mutations = {
   'a series without the column time': ({ overview }) => sql(overview, 'Throughput', 'AS "time"', 'AS moment'),
-  'rows that are not in order': ({ overview }) => sql(overview, 'Duration', 'ORDER BY 1, 2', 'ORDER BY 2, 1'),
+  'rows that are not in order': ({ overview }) => sql(overview, 'Duration', 'ORDER BY 1', 'ORDER BY 2'),
   'a metric that does not exist': ({ overview }) => sql(overview, 'Apdex', 'apdex()', 'abdex()'),
   'another metric': ({ overview }) => sql(overview, 'Failure rate', 'failure_rate()', 'http_error_rate()'),
   'another threshold': ({ overview }) => sql(overview, 'Apdex', 'apdex()', 'apdex(400)'),
-  'another percentile': ({ overview }) => sql(overview, 'Duration', 'p95', 'p90'),
+  'another percentile': ({ overview }) => sql(overview, 'Duration', 'p95_ms AS p95', 'p75_ms AS p95'),
   'seconds for milliseconds': ({ overview }) => sql(overview, 'Slowest endpoints', 'e.p95_ms,', 'e.p95_ms / 1000 AS p95_ms,'),
   'a filter that is forgotten': ({ overview }) => sql(overview, 'Throughput', 'project_id => ${project:sqlstring}, ', ''),
   'a variable that does not exist': ({ overview }) => sql(overview, 'Throughput', '${release:sqlstring}', '${version:sqlstring}'),

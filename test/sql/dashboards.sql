@@ -52,4 +52,32 @@ SELECT project_id - 910000 AS project, environment, first_seen = pg_temp.at(firs
  ORDER BY 1, 2;
 SELECT project_id - 910000 AS project, release, first_seen = pg_temp.at(1) AS first_seen, last_seen = pg_temp.at(9) AS last_seen
   FROM apm.releases WHERE project_id IN (910001, 910002) ORDER BY 1, 2;
+
+-- Percentiles in one pass are those of apm.timeseries, gaps and partial buckets
+-- too.
+CREATE FUNCTION pg_temp.differ(step interval, project integer, environment text) RETURNS bigint LANGUAGE sql AS $$
+  SELECT count(*) FROM apm.duration_percentiles(pg_temp.at(-5500000), pg_temp.at(3100000), step, project, environment => environment) d
+    FULL JOIN apm.timeseries('p50(duration)', pg_temp.at(-5500000), pg_temp.at(3100000), step, project, environment => environment) a USING (bucket)
+    FULL JOIN apm.timeseries('p75(duration)', pg_temp.at(-5500000), pg_temp.at(3100000), step, project, environment => environment) b USING (bucket)
+    FULL JOIN apm.timeseries('p95(duration)', pg_temp.at(-5500000), pg_temp.at(3100000), step, project, environment => environment) c USING (bucket)
+    FULL JOIN apm.timeseries('p99(duration)', pg_temp.at(-5500000), pg_temp.at(3100000), step, project, environment => environment) e USING (bucket)
+   WHERE ROW(d.samples, d.p50_ms, d.p75_ms, d.p95_ms, d.p99_ms) IS DISTINCT FROM ROW(a.samples, a.value, b.value, c.value, e.value)
+$$;
+INSERT INTO apm.transactions (project_id, trace_id, span_id, start_time, end_time, duration_ms, environment)
+SELECT 910001 + abs(n) % 2, pg_temp.trace_no(2000 + n), pg_temp.span_no(n + 2000), pg_temp.at(n * 4000 - abs(n) % 900), pg_temp.at(n * 4000), abs(n) % 900,
+       (ARRAY['production', 'staging', NULL])[1 + abs(n) % 3]
+  FROM generate_series(-1300, 700) n WHERE abs(n) % 400 < 250;
+SELECT step, project - 910000 AS project, environment, pg_temp.differ(step, project, environment) AS wrong,
+       (SELECT (count(*) > 2, count(*) = count(p50_ms), sum(samples) > 400)
+          FROM apm.duration_percentiles(pg_temp.at(-5500000), pg_temp.at(3100000), step, project, environment => environment)) AS points_full_many
+  FROM (VALUES ('1 hour'::interval, NULL::int, NULL), ('7 minutes', NULL, NULL), ('10 seconds', NULL, NULL), ('1 hour', 910001, NULL), ('30 minutes', NULL, 'staging')) v (step, project, environment);
+SELECT p50_ms = (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) FROM apm.transactions WHERE project_id = 910002 AND end_time >= pg_temp.at(0) AND end_time < pg_temp.at(120000)) AS exact
+  FROM apm.duration_percentiles(pg_temp.at(0), pg_temp.at(120000), '1 day', 910002);
+
+-- The bounds and the step are checked as there.
+\set SHOW_CONTEXT never
+SAVEPOINT a;
+SELECT * FROM apm.duration_percentiles(NULL);
+ROLLBACK TO a;
+SELECT * FROM apm.duration_percentiles(step => '1 month');
 ROLLBACK;
