@@ -24,6 +24,8 @@ export const mutations = {
   'column names in lower case': ({ traces }) => sql(traces, 'Trace', '*', '"traceID" AS traceid, "spanID" AS spanid, "parentSpanID", "operationName", "serviceName", "startTime", duration, tags, "serviceTags"'),
   'tags as text': ({ traces }) => sql(traces, 'Trace', '*', '"traceID", "spanID", "parentSpanID", "operationName", "serviceName", "startTime", duration, tags::text, "serviceTags"'),
   'a span without an id': ({ traces }) => sql(traces, 'Trace', '*', '"traceID", nullif("spanID", max("spanID") OVER ()) AS "spanID", "parentSpanID", "operationName", "serviceName", "startTime", duration, tags, "serviceTags"'),
+  'queries of no time': ({ overview }) => sql(overview, 'Slow queries', 'apm.queries($__timeFrom()', 'apm.queries($__timeTo()'),
+  'a list that is cut': ({ overview }) => sql(overview, 'Caches', 'max_rows => 20', 'max_rows => 2'),
   'open incidents that are not counted': ({ overview }) => sql(overview, 'Open incidents', "'open'", "'resolved'"),
   'panels that overlap': ({ overview }) => { panel(overview, 'Apdex').gridPos.x -= 1; },
   'two panels of one id': ({ overview }) => { panel(overview, 'Apdex').id = panel(overview, 'Throughput').id; },

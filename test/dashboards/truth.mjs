@@ -88,6 +88,28 @@ async function* vitalProblems({ ask, day }, frames) {
   for (const r of got) if (r.good + r.meh + r.poor !== r.samples) yield `${r.vital}: good, meh and poor are not all`;
 }
 
+// Lists that have the most self time first, by their place.
+async function* spanProblems({ ask, day }, frames) {
+  const lists = {
+    'Slow queries': ['coalesce(span_group, description)', "category = 'db'", 'count(*)::int AS queries', ['p50_ms', 'p95_ms', 'total_ms']],
+    'Outgoing requests': ['category', "op = 'http.client'", 'count(*)::int AS requests', ['p50_ms', 'p95_ms']],
+    Caches: ['transaction_name, op', "category = 'cache'", `transaction_name, op, count(*)::int AS operations,
+      (count(*) FILTER (WHERE attributes @> '{"cache.hit": false}')::float8 / nullif(count(*) FILTER (WHERE attributes ? 'cache.hit'), 0)) AS miss_rate`, ['p95_ms']],
+    Queues: ["attributes ->> 'messaging.destination.name'", "category = 'queue'", `attributes ->> 'messaging.destination.name' AS destination,
+      count(*) FILTER (WHERE op = 'queue.publish')::int AS published, count(*) FILTER (WHERE op = 'queue.process')::int AS processed`, []],
+  };
+  const measures = { p50_ms: 'percentile_cont(0.50) WITHIN GROUP (ORDER BY duration_ms)', p95_ms: 'percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)',
+    total_ms: 'sum(duration_ms)' };
+  for (const [title, [key, condition, columns, named]] of Object.entries(lists)) {
+    const wanted = await ask(`SELECT project_id, ${columns}${named.map((name) => `, ${measures[name]} AS ${name}`).join('')}
+      FROM apm.spans WHERE ${condition} AND segment_end_time >= ${at(day.from)} AND segment_end_time < ${at(day.to)}
+      GROUP BY project_id, ${key} ORDER BY sum(self_time_ms) DESC LIMIT 20`);
+    const place = (list) => list.map((row, i) => ({ ...row, place: i + 1 }));
+    if (wanted.length < 3) yield `"${title}": only ${wanted.length} rows`;
+    yield* differences(`"${title}"`, place(rows(frames[title])), place(wanted), (r) => r.place, { p50_ms: 0.01, p95_ms: 0.01, total_ms: 1e-6, miss_rate: 1e-9 });
+  }
+}
+
 async function* incidentProblems({ ask, day }, frames) {
   const wanted = await ask(`SELECT rule_name, status, severity, extract(epoch FROM opened_at)::float8 * 1000 AS opened_at, opened_value
     FROM apm.incidents WHERE NOT (opened_at > ${at(day.to)} OR (resolved_at IS NOT NULL AND resolved_at < ${at(day.from)}))`);
@@ -140,6 +162,7 @@ const CHECKS = {
   'time series against plain SQL': seriesProblems,
   'endpoints against plain SQL': endpointProblems,
   'web vitals against plain SQL': vitalProblems,
+  'queries, requests, caches and queues against their spans': spanProblems,
   'incidents against the tables': incidentProblems,
   'a trace against its spans': traceProblems,
   'All and one of projects and releases': filterProblems,
