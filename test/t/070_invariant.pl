@@ -167,6 +167,27 @@ nothing('after a TRUNCATE');
 is(ApmRollups::settle($node, 'postgres'), '', 'and maintenance after it');
 nothing('after it was rolled up');
 
+# A day of which a row comes while it is compacted, from a transaction whose
+# snapshot is older than the compaction.
+sub late
+{
+	my ($low, $high) = @_;
+	return "INSERT INTO _apm.span_batches (project_id, trace_id, segment_id, end_time, transaction_name, environment, release, spans)
+		SELECT project_id, trace_id, segment_id, date_trunc('day', t0, 'UTC') - interval '7 days' + row_number() OVER () * interval '1 s',
+		       transaction_name, environment, release, spans FROM load.batches($low, $high), load.base";
+}
+my $late = ApmLoad::session($connstr);
+my $compactor = ApmLoad::session($connstr);
+$late->run("SELECT _apm.make_partition('span_batches', (SELECT date_trunc('day', t0, 'UTC') - interval '7 days' FROM load.base)::date)", late(9_000_000, 9_000_039));
+$late->run('BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT count(*) FROM load.base');
+$compactor->run(ApmRollups::maintenance()) for 1 .. 4;
+is(($late->run(late(9_000_040, 9_000_043), 'COMMIT'))[1], '00000', 'a late row of an old snapshot');
+ApmLoad::record($node, 'postgres', [ 'late', 'acked', 'batches', 9_000_000, 9_000_039 ], [ 'late', 'acked', 'batches', 9_000_040, 9_000_043 ]);
+is(ApmRollups::settle($node, 'postgres'), '', 'and its day is compacted');
+nothing('after it');
+$late->close;
+$compactor->close;
+
 # What ingest said of its items is what apm.outcomes adds up to, and what is there.
 my %items = (accepted => 0, rejected => 0, skipped => 0);
 for my $n (grep { $_->[1] eq 'stored' } @notes)
