@@ -210,7 +210,8 @@ AS $$
 DECLARE
   marked constant text := 'INSERT INTO _apm.stale_hours (kind, project_id, hour)
     SELECT DISTINCT $1, r.project_id, date_bin(''1 hour'', r.end_time, ''2000-01-03 00:00Z'') FROM %s r
-     WHERE r.end_time >= coalesce((SELECT f.kept_since FROM _apm.rollup_floor f WHERE f.kind = $1), ''-infinity'')';
+     WHERE r.end_time >= coalesce((SELECT f.kept_since FROM _apm.rollup_floor f WHERE f.kind = $1), ''-infinity'')
+       AND EXISTS (SELECT FROM _apm.rollup_state s WHERE s.kind = $1)';
 BEGIN
   IF _apm.stores_as_rolled() THEN
     RETURN NULL;
