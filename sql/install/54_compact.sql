@@ -65,12 +65,12 @@ BEGIN
     INSERT INTO _apm.compaction_changes (day, bucket) VALUES (d, NULL);
     RETURN NULL;
   END IF;
+  -- Not asked: whether the day is under compaction.  A transaction whose snapshot
+  -- is older would say no.
   INSERT INTO _apm.compaction_changes (day, bucket)
-    SELECT DISTINCT d, date_bin(c.width, t, '2000-01-03 00:00Z')
-      FROM _apm.compactions c,
-           unnest(CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.end_time] WHEN 'DELETE' THEN ARRAY[OLD.end_time]
-                             ELSE ARRAY[OLD.end_time, NEW.end_time] END) t
-     WHERE c.day = d AND c.state IN ('copying', 'copied');
+    SELECT DISTINCT d, date_bin('3 minutes', t, '2000-01-03 00:00Z')
+      FROM unnest(CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.end_time] WHEN 'DELETE' THEN ARRAY[OLD.end_time]
+                             ELSE ARRAY[OLD.end_time, NEW.end_time] END) t;
   RETURN NULL;
 END
 $$;
@@ -264,7 +264,7 @@ BEGIN
     RETURN NULL;
   END IF;
   WITH gone AS (DELETE FROM _apm.compaction_changes x WHERE x.day = c.day RETURNING x.bucket)
-  SELECT array_agg(DISTINCT bucket) INTO changed FROM gone;
+  SELECT array_agg(DISTINCT date_bin(c.width, bucket, '2000-01-03 00:00Z')) INTO changed FROM gone;
   IF changed IS NULL AND c.state = 'copied' THEN
     RETURN NULL;
   END IF;

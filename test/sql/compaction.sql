@@ -95,7 +95,7 @@ UPDATE _apm.span_batches SET end_time = '2026-01-06 12:00' WHERE trace_id = md5(
 BEGIN;
 DELETE FROM _apm.span_batches;
 ROLLBACK;
-SELECT DISTINCT bucket FROM _apm.compaction_changes ORDER BY 1;
+SELECT DISTINCT date_trunc('hour', bucket) AS bucket FROM _apm.compaction_changes ORDER BY 1;
 DROP TABLE before;
 CREATE TABLE before AS SELECT * FROM said;
 RESET pg_apm.compact_time;
