@@ -60,12 +60,13 @@ CREATE INDEX stale_hours_kind ON _apm.stale_hours (kind, hour);
 COMMENT ON TABLE _apm.stale_hours IS 'Hours whose cells no longer say what the rows say: read from rows until they are rebuilt. NULL stands for all. Appended without unique key, so that writers never wait for each other';
 
 CREATE TABLE _apm.kept_names (
+  kind       text NOT NULL,
   project_id integer NOT NULL,
   day        date NOT NULL,
   name       text NOT NULL,
-  PRIMARY KEY (project_id, day, name)
+  PRIMARY KEY (kind, project_id, day, name)
 );
-COMMENT ON TABLE _apm.kept_names IS 'Transaction names that have cells of their own on a day; the row << other >> says that there were more than pg_apm.max_names, and from then on the choice is closed';
+COMMENT ON TABLE _apm.kept_names IS 'Transaction names that have cells of their own on a day, for each kind by itself, since each has a roller of its own; the row << other >> says that there were more than pg_apm.max_names, and from then on the choice is closed';
 
 CREATE TABLE _apm.transaction_minutes (
   project_id       integer NOT NULL,
@@ -196,7 +197,7 @@ INSERT INTO _apm.rollup_state (kind) VALUES ('transactions');
 SELECT pg_catalog.pg_extension_config_dump('_apm.rollup_floor', '');
 SELECT pg_catalog.pg_extension_config_dump('_apm.transaction_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
 SELECT pg_catalog.pg_extension_config_dump('_apm.vital_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
-SELECT pg_catalog.pg_extension_config_dump('_apm.kept_names', 'WHERE day < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')::date');
+SELECT pg_catalog.pg_extension_config_dump('_apm.kept_names', 'WHERE day < (SELECT f.kept_since FROM _apm.rollup_floor f WHERE f.kind = kept_names.kind)::date');
 
 -- ---- what makes hours stale -------------------------------------------------
 
@@ -325,8 +326,8 @@ BEGIN
   RETURN format('SELECT %s%s FROM %s%s WHERE %s AND %s %s',
                 CASE WHEN slot <> '' THEN slot || ' AS slot, ' END, list, c.source,
                 CASE WHEN fold THEN '
-                  LEFT JOIN _apm.kept_names o ON o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE ''UTC'')::date AND o.name = ''<< other >>''
-                  LEFT JOIN _apm.kept_names k ON k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE ''UTC'')::date AND k.name = ' || _apm.name_of_rows(c.cube) END,
+                  LEFT JOIN _apm.kept_names o ON o.kind = ' || quote_literal(c.kind) || ' AND o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE ''UTC'')::date AND o.name = ''<< other >>''
+                  LEFT JOIN _apm.kept_names k ON k.kind = ' || quote_literal(c.kind) || ' AND k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE ''UTC'')::date AND k.name = ' || _apm.name_of_rows(c.cube) END,
                 c.condition, condition, coalesce('GROUP BY ' || groups, 'HAVING count(*) > 0'));
 END
 $$;

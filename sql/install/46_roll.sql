@@ -5,7 +5,7 @@
 -- _apm.rollup_state; readers are never stopped, since bound, cells and marks
 -- change together.
 
-CREATE INDEX kept_names_closed ON _apm.kept_names (day) WHERE name = '<< other >>';
+CREATE INDEX kept_names_closed ON _apm.kept_names (kind, day) WHERE name = '<< other >>';
 
 CREATE TABLE _apm.late_cells (
   kind     text NOT NULL,
@@ -35,19 +35,19 @@ BEGIN
     RETURN false;
   END IF;
   EXECUTE format($sql$
-    INSERT INTO _apm.kept_names (project_id, day, name)
-      SELECT DISTINCT f.project_id, f.day, CASE WHEN f.kept + f.place <= $1 THEN f.name ELSE '<< other >>' END
+    INSERT INTO _apm.kept_names (kind, project_id, day, name)
+      SELECT DISTINCT $2, f.project_id, f.day, CASE WHEN f.kept + f.place <= $1 THEN f.name ELSE '<< other >>' END
         FROM (SELECT r.project_id, r.day, r.name,
                      row_number() OVER (PARTITION BY r.project_id, r.day ORDER BY r.n DESC, r.name COLLATE "C") AS place,
-                     (SELECT count(*) FROM _apm.kept_names k WHERE k.project_id = r.project_id AND k.day = r.day) AS kept
+                     (SELECT count(*) FROM _apm.kept_names k WHERE k.kind = $2 AND k.project_id = r.project_id AND k.day = r.day) AS kept
                 FROM (SELECT t.project_id, (t.end_time AT TIME ZONE 'UTC')::date AS day, %1$s AS name, count(*) AS n
                         FROM %2$s t WHERE %3$s AND %1$s <> '<< other >>'
                        GROUP BY 1, 2, 3) r
                WHERE NOT EXISTS (SELECT FROM _apm.kept_names k
-                                  WHERE k.project_id = r.project_id AND k.day = r.day AND k.name IN (r.name, '<< other >>'))) f$sql$,
+                                  WHERE k.kind = $2 AND k.project_id = r.project_id AND k.day = r.day AND k.name IN (r.name, '<< other >>'))) f$sql$,
     _apm.name_of_rows(c.cube), c.relation, condition)
-    USING coalesce(current_setting('pg_apm.max_names', true), '2000')::integer;
-  RETURN EXISTS (SELECT FROM _apm.kept_names k WHERE k.name = '<< other >>' AND k.day BETWEEN first_day AND last_day);
+    USING coalesce(current_setting('pg_apm.max_names', true), '2000')::integer, keep_names.kind;
+  RETURN EXISTS (SELECT FROM _apm.kept_names k WHERE k.kind = keep_names.kind AND k.name = '<< other >>' AND k.day BETWEEN first_day AND last_day);
 END
 $$;
 COMMENT ON FUNCTION _apm.keep_names(text, text, date, date) IS 'Decides which names have cells of their own';
@@ -249,10 +249,8 @@ BEGIN
     EXECUTE format('DELETE FROM %s_minutes', u.store);
     EXECUTE format('DELETE FROM %s_hours WHERE bucket >= %L', u.store, floor_time);
     EXECUTE format('DELETE FROM %s_days', u.store);
-    IF u.folds_names AND u.kind = 'transactions' THEN
-      DELETE FROM _apm.kept_names k WHERE k.day >= (floor_time AT TIME ZONE 'UTC')::date;
-    END IF;
   END LOOP;
+  DELETE FROM _apm.kept_names k WHERE k.kind = restart_rollups.kind AND k.day >= (floor_time AT TIME ZONE 'UTC')::date;
   DELETE FROM _apm.stale_hours h WHERE h.kind = restart_rollups.kind;
   DELETE FROM _apm.late_cells l WHERE l.kind = restart_rollups.kind;
   UPDATE _apm.rollup_state r
@@ -409,8 +407,8 @@ BEGIN
     INSERT INTO _apm.outcome_log (project_id, category, outcome, reason, quantity)
       SELECT t.project_id, 'transaction', 'repaired', 'names', count(*)
         FROM apm.transactions t
-             JOIN _apm.kept_names o ON o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE 'UTC')::date AND o.name = '<< other >>'
-             LEFT JOIN _apm.kept_names k ON k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE 'UTC')::date AND k.name = t.name
+             JOIN _apm.kept_names o ON o.kind = 'transactions' AND o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE 'UTC')::date AND o.name = '<< other >>'
+             LEFT JOIN _apm.kept_names k ON k.kind = 'transactions' AND k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE 'UTC')::date AND k.name = t.name
        WHERE %s AND t.name IS NOT NULL AND k.name IS NULL
        GROUP BY t.project_id$sql$, condition);
 END

@@ -123,9 +123,9 @@ BEGIN
   END IF;
   IF c.folds_names AND wanted IS NOT NULL
      AND EXISTS (SELECT FROM _apm.kept_names o
-                  WHERE o.name = '<< other >>' AND o.day >= (since AT TIME ZONE 'UTC')::date AND o.day <= (until AT TIME ZONE 'UTC')::date
+                  WHERE o.kind = c.kind AND o.name = '<< other >>' AND o.day >= (since AT TIME ZONE 'UTC')::date AND o.day <= (until AT TIME ZONE 'UTC')::date
                     AND (project IS NULL OR o.project_id = project)
-                    AND NOT EXISTS (SELECT FROM _apm.kept_names k WHERE k.project_id = o.project_id AND k.day = o.day AND k.name = wanted)) THEN
+                    AND NOT EXISTS (SELECT FROM _apm.kept_names k WHERE k.kind = o.kind AND k.project_id = o.project_id AND k.day = o.day AND k.name = wanted)) THEN
     RETURN 'The transaction has no rollups of its own, see pg_apm.max_names.';
   END IF;
   RETURN NULL;
@@ -134,12 +134,12 @@ $$;
 COMMENT ON FUNCTION _apm.cells_problem(_apm.cubes, _apm.rollup_state, timestamptz, timestamptz, jsonb) IS 'What stands against reading cells now';
 
 -- Whether names of these days are folded where names are a key.
-CREATE FUNCTION _apm.names_folded(since timestamptz, until timestamptz, project integer) RETURNS boolean
+CREATE FUNCTION _apm.names_folded(kind text, since timestamptz, until timestamptz, project integer) RETURNS boolean
   LANGUAGE sql STABLE PARALLEL SAFE
   RETURN EXISTS (SELECT FROM _apm.kept_names o
-                  WHERE o.name = '<< other >>' AND o.day >= (since AT TIME ZONE 'UTC')::date
+                  WHERE o.kind = names_folded.kind AND o.name = '<< other >>' AND o.day >= (since AT TIME ZONE 'UTC')::date
                     AND o.day <= (until AT TIME ZONE 'UTC')::date AND (project IS NULL OR o.project_id = project));
-COMMENT ON FUNCTION _apm.names_folded(timestamptz, timestamptz, integer) IS 'Whether a project has more names in a window than have cells';
+COMMENT ON FUNCTION _apm.names_folded(text, timestamptz, timestamptz, integer) IS 'Whether a project has more names in a window than have cells';
 
 -- Slots of a width (NULL: none), the keys and measures asked for, and filters
 -- by key: {"project_id": 1}.  Constants are written in a form that reads the
@@ -194,7 +194,7 @@ BEGIN
   ELSE
     plan.reason := _apm.cells_problem(c, s, low, high, filters);
     fold := c.folds_names AND (keys @> '{transaction_name}' OR filters ->> 'transaction_name' = '<< other >>')
-            AND _apm.names_folded(low, high, (filters ->> 'project_id')::integer);
+            AND _apm.names_folded(c.kind, low, high, (filters ->> 'project_id')::integer);
   END IF;
   IF filters ->> 'transaction_name' = '<< other >>' AND fold THEN
     of_rows := _apm.key_filter(c.cube, filters - 'transaction_name', true)
