@@ -44,7 +44,8 @@ my %cells = (
 			           count(apm.vital_score(m.vital, m.v, b.browser)), round(coalesce(sum(apm.vital_score(m.vital, m.v, b.browser)), 0)::numeric, 5),
 			           apm.sketch_agg(m.v))::text AS val
 			  FROM apm.transactions t, LATERAL (SELECT t.contexts -> 'browser' ->> 'name') b (browser),
-			       LATERAL (SELECT j.key, (j.value ->> 'value')::float8 FROM jsonb_each(t.measurements) j) m (vital, v),
+			       LATERAL (SELECT j.key, (j.value ->> 'value')::float8 FROM jsonb_each(t.measurements) j
+			                 WHERE j.key IN ('lcp', 'inp', 'cls', 'fcp', 'ttfb', 'fid', 'fp')) m (vital, v),
 			       LATERAL load.cell_name('transactions', t.project_id, t.end_time, t.name) n (cell_name)
 			 WHERE t.stored_xid < (SELECT bound FROM _apm.rollup_state WHERE kind = 'transactions') AND t.end_time >= %s AND t.end_time < %s
 			 GROUP BY t.project_id, 3, n.cell_name, t.op, t.environment, t.release, m.vital},
