@@ -89,6 +89,7 @@ bench_ingest() {
     timed "collecting the bodies" "$(for_batches 'SELECT bench.collect_batch(%s)')"
     timed "ingest_batch and collecting" "$(for_batches 'SELECT bench.ingest_batch(%s)')"
     [ "$(awk '/^[0-9]+$/ {s += $1} END {print s}' <<<"$ANSWER")" = "$n" ] || die "of $n envelopes these were accepted: $ANSWER"
+    timed "rolling up" "SELECT _apm.roll('transactions'); SELECT _apm.roll('spans')"
     timed "ingest_batch again, all seen" "$(for_batches 'SELECT bench.ingest_batch(%s)')"
     for table in spans transactions spans_text transactions_text; do
       ask "TRUNCATE bench.$table"
@@ -107,12 +108,14 @@ bench_ingest() {
   row "\`apm.ingest_batch\` to COPY of spans and transactions, JSON as \`jsonb\`" "≤ 1.2" \
     "$(calc "$ours / ($(median "COPY spans") + $(median "COPY transactions"))")" " ×"
   row "the same, COPY of JSON as \`text\`" "≤ 1.2" "$(calc "$ours / ($(median "COPY spans_text") + $(median "COPY transactions_text"))")" " ×"
+  row "the same with rolling it all up, COPY of JSON as \`jsonb\`" "≤ 1.2" \
+    "$(calc "($ours + $(median "rolling up")) / ($(median "COPY spans") + $(median "COPY transactions"))")" " ×"
   row "the same, COPY of the span rows alone, \`jsonb\`" "≤ 1.2" "$(calc "$ours / $(median "COPY spans")")" " ×"
   row "a batch of 1,000, CPU an envelope" "" "$(calc "$ours / $n / 1000")" " µs"
   row "a batch of one (\`apm.ingest\`, a commit each), CPU an envelope" "" "$(calc "$(median "ingest, one by one") / 1e6")" " µs"
   row "a batch of 1,000 seen before, CPU an envelope" "" \
     "$(calc "($(median "ingest_batch again, all seen") - $(median "collecting the bodies")) / $n / 1000")" " µs"
-  cpu_table "$n" "ingest_batch and collecting" "collecting the bodies" "ingest_batch again, all seen" \
+  cpu_table "$n" "ingest_batch and collecting" "collecting the bodies" "rolling up" "ingest_batch again, all seen" \
     "COPY spans" "COPY transactions" "COPY spans_text" "COPY transactions_text"
 }
 
@@ -129,12 +132,17 @@ fill_store() {
 number() { ask "$1"; grep -E '^[0-9]+$' <<<"$ANSWER"; }
 
 bench_span_bytes() {
-  local level n=5000 spans packed packed_index heap heap_index rows=() what target
+  local level n=5000 spans packed packed_index unlearned heap heap_index rows=() what target
   heading "Bytes of a stored span"
   note "$n transactions of ten spans as \`apm.ingest_batch\` stores them: the partition of \`_apm.span_batches\` with its TOAST table,"
-  note "against one heap row a span with btrees (project_id, start_time) and (trace_id)."
+  note "against one heap row a span with btrees (project_id, start_time) and (trace_id). The database has learned words from as"
+  note "many spans of the same kind before, as \`apm.maintain()\` lets it; *before that*: it has not."
   table
   for level in 0 1 2; do
+    ask "TRUNCATE _apm.lexicons"
+    fill_store $level $n
+    unlearned=$(number "SELECT bench.bytes('_apm.span_batches', false)")
+    ask "SELECT _apm.learn_words()"
     fill_store $level $n
     ask "SELECT count(*) FROM bench.spans"; spans=$(grep -E '^[0-9]+$' <<<"$ANSWER")
     packed=$(number "SELECT bench.bytes('_apm.span_batches', false)") packed_index=$(number "SELECT bench.bytes('_apm.span_batches', true)")
@@ -145,6 +153,7 @@ bench_span_bytes() {
       2) what="with strings and 200 bytes of attributes" target=90 ;;
     esac
     row "$what" "≤ $target" "$(calc "$packed / $spans")" " B"
+    row "$what: before that" "" "$(calc "$unlearned / $spans")" " B"
     row "$what: indexes" "" "$(calc "$packed_index / $spans")" " B"
     row "$what: one heap row a span" "" "$(calc "$heap / $spans")" " B"
     row "$what: one heap row a span, indexes" "" "$(calc "$heap_index / $spans")" " B"
