@@ -85,11 +85,12 @@ bench_ingest() {
     PREPARE one AS SELECT r.accepted FROM bench.bodies b, apm.ingest(b.body, b.project_id, b.received_at) r WHERE n = \$1"
   one=$(for ((b = 1; b <= 1000; b++)); do printf 'EXECUTE one(%d);\n' "$b"; done)
   for ((rep = 0; rep < REPS; rep++)); do
-    ask "SELECT bench.empty_store()"
+    # what was emptied is forgotten by the rollups before the next rows come
+    ask "SELECT bench.empty_store(); SELECT _apm.roll('transactions'); SELECT _apm.roll('spans')"
     timed "collecting the bodies" "$(for_batches 'SELECT bench.collect_batch(%s)')"
     timed "ingest_batch and collecting" "$(for_batches 'SELECT bench.ingest_batch(%s)')"
     [ "$(awk '/^[0-9]+$/ {s += $1} END {print s}' <<<"$ANSWER")" = "$n" ] || die "of $n envelopes these were accepted: $ANSWER"
-    timed "rolling up" "SELECT _apm.roll('transactions'); SELECT _apm.roll('spans')"
+    timed "rolling up what came" "SELECT _apm.roll('transactions'); SELECT _apm.roll('spans')"
     timed "ingest_batch again, all seen" "$(for_batches 'SELECT bench.ingest_batch(%s)')"
     for table in spans transactions spans_text transactions_text; do
       ask "TRUNCATE bench.$table"
@@ -109,13 +110,13 @@ bench_ingest() {
     "$(calc "$ours / ($(median "COPY spans") + $(median "COPY transactions"))")" " ×"
   row "the same, COPY of JSON as \`text\`" "≤ 1.2" "$(calc "$ours / ($(median "COPY spans_text") + $(median "COPY transactions_text"))")" " ×"
   row "the same with rolling it all up, COPY of JSON as \`jsonb\`" "≤ 1.2" \
-    "$(calc "($ours + $(median "rolling up")) / ($(median "COPY spans") + $(median "COPY transactions"))")" " ×"
+    "$(calc "($ours + $(median "rolling up what came")) / ($(median "COPY spans") + $(median "COPY transactions"))")" " ×"
   row "the same, COPY of the span rows alone, \`jsonb\`" "≤ 1.2" "$(calc "$ours / $(median "COPY spans")")" " ×"
   row "a batch of 1,000, CPU an envelope" "" "$(calc "$ours / $n / 1000")" " µs"
   row "a batch of one (\`apm.ingest\`, a commit each), CPU an envelope" "" "$(calc "$(median "ingest, one by one") / 1e6")" " µs"
   row "a batch of 1,000 seen before, CPU an envelope" "" \
     "$(calc "($(median "ingest_batch again, all seen") - $(median "collecting the bodies")) / $n / 1000")" " µs"
-  cpu_table "$n" "ingest_batch and collecting" "collecting the bodies" "rolling up" "ingest_batch again, all seen" \
+  cpu_table "$n" "ingest_batch and collecting" "collecting the bodies" "rolling up what came" "ingest_batch again, all seen" \
     "COPY spans" "COPY transactions" "COPY spans_text" "COPY transactions_text"
 }
 
