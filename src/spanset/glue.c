@@ -142,17 +142,24 @@ spanset_datum(const ApmSpan *spans, int n)
 	return PointerGetDatum(value);
 }
 
+/* Gives the reader the lexicon that a value needs, of which v is the start at least. */
+static void
+provide_lexicon(SpansetColumns *c, const struct varlena *v)
+{
+	uint32		id = spanset_lexicon_id((const uint8 *) VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+
+	if (id != 0 && (c->lexicon == NULL || c->lexicon->id != id))
+		c->lexicon = lexicon_find(id);
+}
+
 void
 spanset_open(SpansetColumns *c, Datum value, uint32 wanted)
 {
 	struct varlena *v = spanset_compact(value);
-	const uint8 *data = (const uint8 *) VARDATA_ANY(v);
-	uint32		lexicon = spanset_lexicon_id(data, VARSIZE_ANY_EXHDR(v));
 	const char *error;
 
-	if (lexicon != 0 && (c->lexicon == NULL || c->lexicon->id != lexicon))
-		c->lexicon = lexicon_find(lexicon);
-	error = spanset_read(c, data, VARSIZE_ANY_EXHDR(v), wanted);
+	provide_lexicon(c, v);
+	error = spanset_read(c, (const uint8 *) VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v), wanted);
 	if (error != NULL)
 		spanset_bytes_error(ERRCODE_DATA_CORRUPTED, error);
 }
@@ -160,7 +167,7 @@ spanset_open(SpansetColumns *c, Datum value, uint32 wanted)
 /*
  * A value that lies out of line is read from its first piece, if that holds
  * the wanted columns to their ends; where it does not, which the reader sees,
- * from one four times as long, and so on.
+ * from one four times as long, and so on.  Strings point into the piece.
  */
 static bool
 open_start(SpansetColumns *c, Datum value, uint32 wanted, MemoryContext keep)
@@ -172,12 +179,15 @@ open_start(SpansetColumns *c, Datum value, uint32 wanted, MemoryContext keep)
 	for (size = TOAST_MAX_CHUNK_SIZE; !done && size < len; size *= 4)
 	{
 		struct varlena *piece = PG_DETOAST_DATUM_SLICE(value, 0, size);
-		MemoryContext old = MemoryContextSwitchTo(keep);
+		MemoryContext old;
 
+		provide_lexicon(c, piece);
+		old = MemoryContextSwitchTo(keep);
 		done = spanset_read_start(c, (const uint8 *) VARDATA_ANY(piece), VARSIZE_ANY_EXHDR(piece),
 								  len, wanted) == NULL;
 		MemoryContextSwitchTo(old);
-		pfree(piece);
+		if (!done)
+			pfree(piece);
 	}
 	return done;
 }
@@ -193,6 +203,7 @@ spanset_open_again(SpansetColumns *c, Datum value, uint32 wanted, MemoryContext 
 		open_start(c, value, wanted, keep))
 		return;
 	v = spanset_compact(value);
+	provide_lexicon(c, v);
 	old = MemoryContextSwitchTo(keep);
 	error = spanset_read(c, (const uint8 *) VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v), wanted);
 	MemoryContextSwitchTo(old);

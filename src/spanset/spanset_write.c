@@ -233,7 +233,12 @@ out_string(Out *o, const SpansetLexicon *lexicon, ApmStr s)
 	uint64		hex;
 	int			word;
 
-	if (lexicon != NULL && (word = lexicon_word(lexicon, s)) >= 0)
+	if ((word = word_number(s)) >= 0)
+	{
+		out_varint(o, STRING_WORD);
+		out_byte(o, word);
+	}
+	else if (lexicon != NULL && (word = lexicon_word(lexicon, s)) >= 0)
 	{
 		out_varint(o, STRING_LEARNED);
 		out_varint(o, word);
@@ -242,11 +247,6 @@ out_string(Out *o, const SpansetLexicon *lexicon, ApmStr s)
 	{
 		out_varint(o, STRING_HEX);
 		out_be64(o, hex);
-	}
-	else if ((word = word_number(s)) >= 0)
-	{
-		out_varint(o, STRING_WORD);
-		out_byte(o, word);
 	}
 	else
 	{
