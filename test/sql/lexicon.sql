@@ -58,6 +58,28 @@ SELECT apm.ops(b.spans), apm.span_count(b.spans), (apm.find_span(b.spans, lpad(t
        (SELECT count(*) FROM apm.spans_of_op(b.spans, 'shop.price')), apm.end_time(b.spans)
   FROM _apm.span_batches b WHERE project_id = 77001 AND trace_id = md5('lexicon31')::apm.trace_id;
 
+-- Direct aggregates, and readers that look at the start of a value first: over
+-- sets with a lexicon and without, also out of line.
+CREATE TEMP TABLE sets (spans apm.spanset);
+ALTER TABLE sets ALTER spans SET STORAGE EXTERNAL;
+INSERT INTO sets SELECT b.spans FROM _apm.span_batches b WHERE project_id = 77001;
+INSERT INTO sets SELECT _apm.with_newest_lexicon(apm.spanset_agg(s)) FROM apm.spans s0, LATERAL (SELECT
+    ROW(s0.trace_id, s0.span_id, s0.parent_span_id, s0.segment_id, s0.is_segment, s0.op, s0.description, s0.status, s0.start_time, s0.duration_ms,
+        s0.self_time_ms, s0.category, s0.span_group, s0.origin, s0.attributes)::apm.span AS s) r WHERE project_id = 77001;
+SELECT count(*) AS sets, count(_apm.lexicon_of(spans)) AS with_lexicon, max(pg_column_size(spans)) > 4000 AS out_of_line FROM sets;
+SELECT d.by, count(*) AS keys, sum(d.spans) AS spans FROM (
+  SELECT 'op' AS by, k.key, k.spans, k.durations::text FROM (SELECT apm.durations_by_op(spans) d FROM sets) s, apm.by_key(s.d) k
+  UNION ALL SELECT 'group', k.key, k.spans, k.durations::text FROM (SELECT apm.durations_by_group(spans) d FROM sets) s, apm.by_key(s.d) k
+  UNION ALL SELECT 'category', k.key, k.spans, k.durations::text FROM (SELECT apm.self_times_by_category(spans) d FROM sets) s, apm.by_key(s.d) k) d
+ WHERE (d.by, coalesce(d.key, ''), d.spans, d.durations) IN (
+  SELECT 'op', coalesce(u.op, ''), count(*), apm.sketch_agg(u.duration_ms)::text FROM sets, apm.unnest(spans) u GROUP BY u.op
+  UNION ALL SELECT 'group', coalesce(u.span_group, ''), count(*), apm.sketch_agg(u.duration_ms)::text FROM sets, apm.unnest(spans) u GROUP BY u.span_group
+  UNION ALL SELECT 'category', coalesce(u.category, ''), count(*), apm.sketch_agg(u.self_time_ms)::text FROM sets, apm.unnest(spans) u GROUP BY u.category)
+ GROUP BY 1 ORDER BY 1;
+SELECT count(DISTINCT u.op) AS ops, count(DISTINCT u.span_group) AS groups, count(DISTINCT u.category) AS categories, count(*) FROM sets, apm.unnest(spans) u;
+SELECT count(*) AS slowest FROM apm.unnest((SELECT apm.slowest_spans(spans, 7) FROM sets));
+SELECT q.description, q.queries FROM apm.queries('2100-01-01', '2100-01-04', 77001) q;
+
 -- Bytes that need a lexicon do not come in from outside.
 \set VERBOSITY default
 SAVEPOINT s;
