@@ -136,7 +136,10 @@ sleep $seconds;
 my @notes = ApmLoad::collect($stop);
 ApmLoad::record($node, 'postgres', @notes);
 
-is(join("\n", map { "@$_" } grep { $_->[1] =~ /^(error|died|gone)$/ && "@$_" !~ /^settings error settings 40001/ } @notes), '',
+# An UPDATE that meets a row which another moved to another day fails in any
+# isolation level: the server does not follow it there.
+is(join("\n", map { "@$_" } grep { $_->[1] =~ /^(error|died|gone)$/
+		&& "@$_" !~ /^settings error settings 40001| 40001 tuple to be locked was already moved to another partition/ } @notes), '',
 	'no session got an error');
 my @different = map { $_->[2] } grep { $_->[1] eq 'differs' } @notes;
 is(scalar @different, 0, 'no difference under load') or diag(join "\n", splice @different, 0, 40);
