@@ -255,7 +255,8 @@ plain_micros(ApmStr text, int64 *micros)
 
 	if (text.len == 0 || text.len > 12 + 1 + 6 || *p == '0')
 		return false;
-	for (; p < end && *p >= '0' && *p <= '9'; p++)
+	/* A thirteenth digit is looked at, so that it is seen; more would overflow. */
+	for (; p < end && p - text.data <= 12 && *p >= '0' && *p <= '9'; p++)
 		value = value * 10 + (*p - '0');
 	point = p;
 	if (point == text.data || point - text.data > 12 || end - point < 2 || end - point > 7 ||

@@ -83,6 +83,8 @@ static const struct
 	{"-9223372036854.7758075", false, 0},
 	{"-9223372036854.775809", false, 0},
 	{"9999999999999.999999", false, 0},
+	{"9223372036866653004", false, 0},	/* digits alone, beyond 64 bits when one more is read */
+	{"9999999999999999999", false, 0},
 	{"99999999999999", false, 0},
 	{"1e13", false, 0},
 	{"1e12", true, INT64CONST(1000000000000000000)},
