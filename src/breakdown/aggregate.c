@@ -8,6 +8,10 @@
 #include "breakdown/glue.h"
 #include "spanset/glue.h"
 
+/* What of the row after this one is fetched ahead: bytes above its value, and lines in all. */
+#define PREFETCH_ABOVE	256
+#define PREFETCH_LINES	7
+
 /* What a call site keeps from row to row. */
 typedef struct Reading
 {
@@ -49,6 +53,27 @@ slots_for(FunctionCallInfo fcinfo, Reading *r, uint32 strings)
 	return r->slots;
 }
 
+/*
+ * A row that is read for the first time stalls the scan for longer than its
+ * spans take to count.  Rows of a page were put one below the other, and rows
+ * of one table are of like size: so the next one lies about one length below.
+ * A wrong guess costs nothing.
+ */
+static pg_attribute_always_inline void
+prefetch_next(Datum value)
+{
+	const char *v = DatumGetPointer(value);
+	const char *next = v - VARSIZE_ANY(v) - PREFETCH_ABOVE;
+
+	__builtin_prefetch(next);
+	__builtin_prefetch(next + 64);
+	__builtin_prefetch(next + 128);
+	__builtin_prefetch(next + 192);
+	__builtin_prefetch(next + 256);
+	__builtin_prefetch(next + 320);
+	__builtin_prefetch(next + 384);
+}
+
 /* (state, spans): the durations or self times of one value under the strings of one column. */
 static Datum
 add_spans(FunctionCallInfo fcinfo, uint32 key_column, bool self_time)
@@ -59,6 +84,7 @@ add_spans(FunctionCallInfo fcinfo, uint32 key_column, bool self_time)
 
 	if (PG_ARGISNULL(1))
 		return unchanged(fcinfo);
+	prefetch_next(PG_GETARG_DATUM(1));
 	state = breakdown_arg_state(fcinfo);
 	r = reading_of(fcinfo);
 	spanset_open_again(&r->columns, PG_GETARG_DATUM(1),
