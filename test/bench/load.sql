@@ -26,10 +26,11 @@ $$ SELECT CASE kind
      END
    END $$;
 
--- An envelope with a transaction of ten spans: the segment and nine children.
+-- An envelope with a transaction of ten spans, or of so many: the segment and
+-- its children.
 -- level 0: ids and times alone; 1: with op, description, status and origin;
 -- 2: with 200 bytes of attributes a span as well.
-CREATE FUNCTION bench.envelope(n int, level int, ended timestamptz) RETURNS bytea LANGUAGE sql VOLATILE AS
+CREATE FUNCTION bench.envelope(n int, level int, ended timestamptz, spans int DEFAULT 10) RETURNS bytea LANGUAGE sql VOLATILE AS
 $$
 WITH ids AS MATERIALIZED (
   SELECT md5('trace ' || n || ' ' || level) AS trace_id, replace(gen_random_uuid()::text, '-', '') AS event_id,
@@ -39,8 +40,8 @@ WITH ids AS MATERIALIZED (
   SELECT string_agg(concat(
            '{"trace_id":"', trace_id, '","span_id":"', lpad(to_hex(hashint8extended(n, 100 + k)), 16, '0'),
            '","parent_span_id":"', CASE WHEN k % 3 = 1 THEN root ELSE lpad(to_hex(hashint8extended(n, 99 + k)), 16, '0') END,
-           '","start_timestamp":', trim_scale(round((ended_us - took_us + took_us * k / 12) / 1000000.0, 6)),
-           ',"timestamp":', trim_scale(round((ended_us - took_us + took_us * k / 12 + 1 + floor(random() * random() * took_us / 12)::bigint) / 1000000.0, 6)),
+           '","start_timestamp":', trim_scale(round((ended_us - took_us + took_us * k / (envelope.spans + 2)) / 1000000.0, 6)),
+           ',"timestamp":', trim_scale(round((ended_us - took_us + took_us * k / (envelope.spans + 2) + 1 + floor(random() * random() * took_us / (envelope.spans + 2))::bigint) / 1000000.0, 6)),
            CASE WHEN level > 0 THEN concat(
              ',"op":"', o.op, '","description":"', replace(o.description, '%', (ARRAY['orders', 'users', 'products', 'carts', 'prices', 'stock', 'reviews', 'payments'])[1 + pick % 8]),
              '","status":"', CASE WHEN pick % 50 = 0 THEN 'internal_error' ELSE 'ok' END, '","origin":"', o.origin, '"') END,
@@ -49,7 +50,7 @@ WITH ids AS MATERIALIZED (
              '","server.port":5432,"thread.id":"', 139000000000 + pick * 4096, '","thread.name":"worker-', pick % 16,
              '","code.function":"load_', pick % 40, '","code.lineno":', pick, ',"rows":', pick % 77, '}') END,
            '}'), ',' ORDER BY k) AS list
-    FROM ids, generate_series(1, 9) k,
+    FROM ids, generate_series(1, envelope.spans - 1) k,
          LATERAL (SELECT floor(random() * 1000)::int + 0 * k AS pick) p,
          LATERAL (SELECT * FROM (VALUES
            (0, 'db', 'SELECT id, name, state FROM % WHERE owner = $1 ORDER BY made_at DESC LIMIT $2', 'auto.db.asyncpg'),
@@ -85,11 +86,11 @@ CREATE INDEX ON bench.bodies (n);
 CREATE INDEX ON bench.bodies (batch);
 
 -- Fills bench.bodies with envelopes in batches of 1,000, all of one day.
-CREATE FUNCTION bench.fill(envelopes int, level int) RETURNS void LANGUAGE sql AS
+CREATE FUNCTION bench.fill(envelopes int, level int, spans int DEFAULT 10) RETURNS void LANGUAGE sql AS
 $$
 TRUNCATE bench.bodies;
 INSERT INTO bench.bodies
-  SELECT n, (n - 1) / 1000, 1, ended, bench.envelope(n, level, ended)
+  SELECT n, (n - 1) / 1000, 1, ended, bench.envelope(n, level, ended, spans)
     FROM generate_series(1, envelopes) n,
          LATERAL (SELECT date_trunc('day', now(), 'UTC') - interval '1 day' + n * (interval '20 hours' / envelopes) + interval '1 hour' AS ended) e;
 $$;
