@@ -98,12 +98,13 @@ SET enable_hashagg = off;
 CREATE TABLE metrics_splits.truth AS SELECT shape, k, :wholes FROM metrics_splits.dealt GROUP BY shape, k;
 
 -- 1: sorted; 2: hashed; 3: hashed and spilled; 4: grouping sets; 5: windows; 6: parallel
-\set explain 'EXPLAIN (COSTS off) SELECT shape, k, part, ' :states ' FROM metrics_splits.dealt WHERE shape ='
-:explain 1 :by;
+-- (a group key that is constant is shown by some versions only)
+\set explain 'EXPLAIN (COSTS off) SELECT k, part, ' :states ' FROM metrics_splits.dealt WHERE shape ='
+:explain 1 GROUP BY k, part;
 CREATE TABLE metrics_splits.parts_1 :parts 1 :by;
 RESET enable_hashagg;
 SET enable_sort = off;
-:explain 2 :by;
+:explain 2 GROUP BY k, part;
 CREATE TABLE metrics_splits.parts_2 :parts 2 :by;
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
