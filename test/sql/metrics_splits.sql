@@ -92,6 +92,17 @@ BEGIN
   RETURN plan->0->'Plan'->>'HashAgg Batches';
 END $$;
 
+-- PostgreSQL 18 also says what the window is
+CREATE FUNCTION pg_temp.window_plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    CONTINUE WHEN line ~ '^ *Window: ';
+    RETURN NEXT line;
+  END LOOP;
+END $$;
+
 -- The truth: the aggregates themselves over all rows of a split, one after the other.
 SET max_parallel_workers_per_gather = 0;
 SET enable_hashagg = off;
@@ -117,8 +128,8 @@ RESET enable_sort;
 EXPLAIN (COSTS off) SELECT shape, k, part, :states FROM metrics_splits.dealt WHERE shape = 4 GROUP BY GROUPING SETS ((shape, k, part), (i % 7), ());
 CREATE TABLE metrics_splits.parts_4 :parts 4 GROUP BY GROUPING SETS ((shape, k, part), (i % 7), ());
 DELETE FROM metrics_splits.parts_4 WHERE part IS NULL;
-EXPLAIN (COSTS off)
-  SELECT DISTINCT ON (shape, k, part) shape, k, part, :windows FROM metrics_splits.dealt WHERE shape = 5 WINDOW w AS (PARTITION BY shape, k, part);
+SELECT pg_temp.window_plan('SELECT DISTINCT ON (shape, k, part) shape, k, part, ' || :'windows'
+  || ' FROM metrics_splits.dealt WHERE shape = 5 WINDOW w AS (PARTITION BY shape, k, part)');
 CREATE TABLE metrics_splits.parts_5 AS
   SELECT DISTINCT ON (shape, k, part) shape, k, part, :windows FROM metrics_splits.dealt WHERE shape = 5 WINDOW w AS (PARTITION BY shape, k, part);
 SET enable_sort = off;
