@@ -4,6 +4,8 @@ CREATE DATABASE apm_compaction TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'
 \c apm_compaction
 SET client_min_messages = warning;
 CREATE EXTENSION pg_apm;
+-- A worker, if there is one, leaves the maintenance to this session
+DO $$ BEGIN PERFORM pg_advisory_lock(hashtext('pg_apm maintain'), 0); END $$;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 SELECT count(_apm.make_partition('span_batches', d::date)) FROM generate_series(timestamp '2026-01-05', '2026-01-07', '1 day') d;
