@@ -96,8 +96,8 @@ BEGIN
     RAISE EXCEPTION 'step must not contain months or years'
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Months differ in length; use days, such as ''30 days''.';
   END IF;
-  IF width <= interval '0' OR NOT isfinite(width) THEN
-    RAISE EXCEPTION 'step must be finite and above 0'
+  IF width <= interval '0' THEN
+    RAISE EXCEPTION 'step must be above 0'
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as ''5 minutes''.';
   END IF;
   points := extract(epoch FROM until - since) / extract(epoch FROM width);
