@@ -12,8 +12,8 @@
 typedef struct Reading
 {
 	SpansetColumns columns;
-	uint32	   *slots;
-	uint32		nslots;
+	BreakdownTarget *targets;
+	uint32		ntargets;
 } Reading;
 
 /* The state as it came, where a row brings nothing. */
@@ -33,20 +33,41 @@ reading_of(FunctionCallInfo fcinfo)
 	return fcinfo->flinfo->fn_extra;
 }
 
-/* Room for the slots of so many strings and of NULL. */
-static uint32 *
-slots_for(FunctionCallInfo fcinfo, Reading *r, uint32 strings)
+/* Room for the targets of so many strings and of NULL. */
+static BreakdownTarget *
+targets_for(FunctionCallInfo fcinfo, Reading *r, uint32 strings)
 {
-	if (r->nslots <= strings)
+	if (r->ntargets <= strings)
 	{
-		if (r->slots != NULL)
-			pfree(r->slots);
-		r->slots = NULL;
-		r->nslots = 0;
-		r->slots = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, (strings + 64) * sizeof(uint32));
-		r->nslots = strings + 64;
+		if (r->targets != NULL)
+			pfree(r->targets);
+		r->targets = NULL;
+		r->ntargets = 0;
+		r->targets = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, (strings + 64) * sizeof(BreakdownTarget));
+		r->ntargets = strings + 64;
 	}
-	return r->slots;
+	return r->targets;
+}
+
+/*
+ * A row that is read for the first time stalls the scan for as long as
+ * counting two of its spans takes.  Rows of a page lie one below the other,
+ * and rows of one table are of like size: so the next one begins, and its
+ * value's hot columns follow, about one length below.  Some 180 bytes in
+ * front of a value and of names behind it are the rest of a row.  A wrong
+ * guess costs nothing, for fetching ahead never faults.
+ */
+static pg_attribute_always_inline void
+prefetch_next(Datum value)
+{
+	const char *v = DatumGetPointer(value);
+	const char *next = v - VARSIZE_ANY(v) - 256;
+
+	__builtin_prefetch(next);
+	__builtin_prefetch(next + 64);
+	__builtin_prefetch(next + 128);
+	__builtin_prefetch(next + 192);
+	__builtin_prefetch(next + 256);
 }
 
 /* (state, spans): the durations or self times of one value under the strings of one column. */
@@ -59,6 +80,7 @@ add_spans(FunctionCallInfo fcinfo, uint32 key_column, bool self_time)
 
 	if (PG_ARGISNULL(1))
 		return unchanged(fcinfo);
+	prefetch_next(PG_GETARG_DATUM(1));
 	state = breakdown_arg_state(fcinfo);
 	r = reading_of(fcinfo);
 	spanset_open_again(&r->columns, PG_GETARG_DATUM(1),
@@ -70,7 +92,7 @@ add_spans(FunctionCallInfo fcinfo, uint32 key_column, bool self_time)
 		key_column == SPANSET_CATEGORY ? &r->columns.category : &r->columns.group;
 	breakdown_ok(breakdown_add_column(&state, keys,
 									  self_time ? r->columns.self_time_us : r->columns.duration_us,
-									  r->columns.n, slots_for(fcinfo, r, keys->count)));
+									  r->columns.n, targets_for(fcinfo, r, keys->count)));
 	if (state->count == 0)
 		return unchanged(fcinfo);
 	return breakdown_state_datum(state);

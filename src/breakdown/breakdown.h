@@ -56,13 +56,20 @@ typedef struct BreakdownState
 
 extern BreakdownState *breakdown_create(void);
 
+/* Where values of one key go. */
+typedef struct BreakdownTarget
+{
+	SketchState *sketch;
+	uint32		slot;
+} BreakdownTarget;
+
 /*
  * Adds n durations of packed spans, in microseconds, under their keys, as
- * milliseconds; APM_MICROS_NULL is passed over.  slots is scratch memory for
- * keys->count + 1 numbers.
+ * milliseconds; APM_MICROS_NULL is passed over.  targets is scratch memory
+ * for keys->count + 1 of them.
  */
 extern BreakdownStatus breakdown_add_column(BreakdownState **state, const SpansetStrings *keys,
-											const int64 *us, int n, uint32 *slots);
+											const int64 *us, int n, BreakdownTarget *targets);
 
 /* Merges a state, or the bytes of a compact form, into another state. */
 extern BreakdownStatus breakdown_merge_state(BreakdownState **state, const BreakdownState *other);

@@ -278,14 +278,22 @@ replace(BreakdownState **state, const BreakdownState *callers, uint32 slot, Sket
 	return status;
 }
 
-/* The rare cases of adding: a new key, a sketch that must grow, a value of 0. */
+/*
+ * The rare cases of adding: unknown times, a new key, an entry that stands in
+ * its table twice, a sketch that must grow, a value of 0.
+ */
 static BreakdownStatus
 add_slowly(BreakdownState **state, const BreakdownState *callers, ApmStr key, uint32 *slot,
-		   double value)
+		   int64 us)
 {
 	BreakdownStatus status = BREAKDOWN_OK;
+	double		value = (double) us / 1000.0;
 	SketchState *grown;
 
+	if (us == APM_MICROS_NULL)
+		return BREAKDOWN_OK;
+	if (*slot == NO_SLOT)
+		*slot = find(*state, key);
 	if (*slot == NO_SLOT)
 	{
 		grown = sketch_create();
@@ -302,36 +310,48 @@ add_slowly(BreakdownState **state, const BreakdownState *callers, ApmStr key, ui
 	return status;
 }
 
+/* Where the sketches lie now. */
+static inline void
+locate(BreakdownState *state, BreakdownTarget *targets, uint32 count)
+{
+	uint32		k;
+
+	for (k = 0; k < count; k++)
+		targets[k].sketch = targets[k].slot == NO_SLOT ? NULL : sketch_of(state, targets[k].slot);
+}
+
 BreakdownStatus
 breakdown_add_column(BreakdownState **state, const SpansetStrings *keys, const int64 *us, int n,
-					 uint32 *slots)
+					 BreakdownTarget *targets)
 {
 	const BreakdownState *callers = *state;
-	BreakdownStatus status;
+	const uint32 *codes = keys->codes;
+	const uint32 count = keys->count;
 	uint32		k;
 	int			i;
 
-	/* Each string of the table is looked up once. */
-	slots[0] = find(*state, null_key);
-	for (k = 0; k < keys->count; k++)
-		slots[k + 1] = find_entry(*state, keys, k);
+	/* Each string of the table is looked up once, NULL where there is one. */
+	targets[0].slot = NO_SLOT;
+	for (k = 0; k < count; k++)
+		targets[k + 1].slot = find_entry(*state, keys, k);
+	locate(*state, targets, count + 1);
 	for (i = 0; i < n; i++)
 	{
-		uint32		code = keys->codes[i];
-		double		value = (double) us[i] / 1000.0;
+		BreakdownTarget *t = &targets[codes[i]];
+		const BreakdownState *before = *state;
+		BreakdownStatus status;
 
-		if (unlikely(us[i] == APM_MICROS_NULL))
+		if (likely(t->sketch != NULL) &&
+			likely(sketch_add_fast(t->sketch, (double) us[i] / 1000.0)))
 			continue;
-		if (likely(slots[code] != NO_SLOT) &&
-			likely(sketch_add_fast(sketch_of(*state, slots[code]), value)))
-			continue;
-		/* An entry may stand in the table twice. */
-		if (slots[code] == NO_SLOT)
-			slots[code] = find(*state, code > 0 ? keys->strings[code - 1] : null_key);
-		status = add_slowly(state, callers, code > 0 ? keys->strings[code - 1] : null_key,
-							&slots[code], value);
+		status = add_slowly(state, callers, codes[i] > 0 ? keys->strings[codes[i] - 1] : null_key,
+							&t->slot, us[i]);
 		if (status != BREAKDOWN_OK)
 			return status;
+		if (*state != before)
+			locate(*state, targets, count + 1);
+		else
+			locate(*state, t, 1);
 	}
 	return BREAKDOWN_OK;
 }

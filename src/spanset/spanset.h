@@ -104,6 +104,7 @@ typedef struct SpansetColumns
 	int			capacity;
 	char	   *arrays;
 	uint64	   *scratch64;
+	uint32	   *scratch32;
 	char	   *digits;
 	char	   *text;
 	size_t		text_size;

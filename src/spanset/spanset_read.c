@@ -549,26 +549,25 @@ in_block(In *in, SpansetColumns *c)
 	}
 }
 
-/* Arrays for n spans, all in one block; returns the scratch array. */
-static uint32 *
+/* Arrays for n spans, all in one block. */
+static void
 arrays_prepare(SpansetColumns *c, int n)
 {
 	const size_t per = 7 * sizeof(uint64) + 6 * sizeof(ApmStr) + 7 * sizeof(uint32) +
 		4 * sizeof(uint16) + 2;
-	uint32	   *scratch;
 	char	   *p;
 
-	if (n > c->capacity)
-	{
-		if (c->arrays != NULL)
-			pfree(c->arrays);
-		if (c->digits != NULL)
-			pfree(c->digits);
-		c->digits = NULL;
-		c->capacity = Max(n, 16);
-		c->arrays = palloc(per * c->capacity);
-	}
-	p = c->arrays;
+	if (likely(n <= c->capacity))
+		return;
+	if (c->arrays != NULL)
+		pfree(c->arrays);
+	if (c->digits != NULL)
+		pfree(c->digits);
+	c->arrays = c->digits = NULL;
+	c->capacity = 0;
+	p = palloc(per * Max(n, 16));
+	c->arrays = p;
+	c->capacity = Max(n, 16);
 #define TAKE(field, type) \
 	(field = (type *) p, p += c->capacity * sizeof(type))
 	TAKE(c->duration_us, int64);
@@ -590,7 +589,7 @@ arrays_prepare(SpansetColumns *c, int n)
 	TAKE(c->origin.codes, uint32);
 	TAKE(c->description.codes, uint32);
 	TAKE(c->trace, uint32);
-	TAKE(scratch, uint32);
+	TAKE(c->scratch32, uint32);
 	TAKE(c->op.words, uint16);
 	TAKE(c->category.words, uint16);
 	TAKE(c->group.words, uint16);
@@ -598,7 +597,6 @@ arrays_prepare(SpansetColumns *c, int n)
 	TAKE(c->is_segment, bool);
 	TAKE(c->status, int8);
 #undef TAKE
-	return scratch;
 }
 
 uint32
@@ -681,7 +679,8 @@ spanset_read_start(SpansetColumns *c, const uint8 *data, size_t available, size_
 	c->origin.count = c->description.count = c->ntraces = 0;
 	if (in.n == 0)
 		return in_left(&in) == 0 ? NULL : "it goes on after its end";
-	in.scratch = arrays_prepare(c, in.n);
+	arrays_prepare(c, in.n);
+	in.scratch = c->scratch32;
 	flags = in_varint(&in);
 	if (flags & ~(uint64) SF_KNOWN)
 		return "it has columns of an unknown kind";

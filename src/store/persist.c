@@ -266,7 +266,9 @@ persist_segments(StoreBatch *batch)
 		1, {InvalidOid}, "apm", "transaction", NULL, InvalidOid
 	};
 	static Statement insert_batches = {
-		"INSERT INTO _apm.span_batches SELECT b.* FROM pg_catalog.unnest($1) b",
+		"INSERT INTO _apm.span_batches"
+		" (project_id, trace_id, segment_id, end_time, transaction_name, environment, release, spans)"
+		" SELECT b.* FROM pg_catalog.unnest($1) b",
 		1, {InvalidOid}, "_apm", "span_batch", NULL, InvalidOid
 	};
 	Datum	   *transactions = palloc(sizeof(Datum) * Max(batch->nsegments, 1));

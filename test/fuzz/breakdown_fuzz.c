@@ -57,7 +57,7 @@ add_and_merge(const uint8 *data, size_t size)
 	static ApmStr strings[256];
 	static uint32 codes[MAX_SPANS];
 	static int64 us[MAX_SPANS];
-	static uint32 slots[257];
+	static BreakdownTarget slots[257];
 	static uint16 words[256];
 	BreakdownState *whole = breakdown_create();
 	BreakdownState *parts[2] = {breakdown_create(), breakdown_create()};
