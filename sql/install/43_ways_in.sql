@@ -94,7 +94,7 @@ CREATE TABLE apm.scrub_rules (
   CONSTRAINT scrub_rules_pattern_matches_something
     CHECK (kind <> 'pattern' OR expression ~ '^@' OR '' !~ expression)
 );
-COMMENT ON TABLE apm.scrub_rules IS 'What apm.ingest replaces by [Filtered], for one project or for all (NULL), whose rows the project''s own override. kind key: a name in any case, of the whole key or of what follows a point in it, with * for anything; kind pattern: a regular expression, tried on every text. Built in and on without a row: key @password, patterns @creditcard, @pemkey, @bearer, @urlauth; off: pattern @ip. Of items that are kept raw only JSON is scrubbed. Example: INSERT INTO apm.scrub_rules (project_id, kind, expression) VALUES (NULL, ''pattern'', ''@ip''), (1, ''key'', ''email'')';
+COMMENT ON TABLE apm.scrub_rules IS 'What apm.ingest replaces by [Filtered], for one project or for all (NULL), whose rows the project''s own override. kind key: a name in any case, of the whole key or of what follows a point in it, with * for anything; kind pattern: a regular expression, tried on every text. Built in and on without a row: key @password, patterns @creditcard (not for ids of spans and segments), @pemkey, @bearer, @urlauth; off: pattern @ip. Of items that are kept raw only JSON is scrubbed. Example: INSERT INTO apm.scrub_rules (project_id, kind, expression) VALUES (NULL, ''pattern'', ''@ip''), (1, ''key'', ''email'')';
 
 CREATE TABLE _apm.secrets (
   name  text PRIMARY KEY,

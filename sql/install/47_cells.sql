@@ -180,6 +180,10 @@ BEGIN
   of_cells := _apm.key_filter(c.cube, filters, false);
   plan.source := 'rollups';
   IF threshold IS NOT NULL THEN
+    IF threshold <= 0 OR threshold >= 'Infinity' THEN
+      RAISE EXCEPTION 'threshold_ms must be a finite number above 0'
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'It is in milliseconds; NULL means the one of apm.thresholds, else 300.';
+    END IF;
     plan.source := 'rows';
     plan.reason := 'Rollups hold the configured thresholds only.';
   ELSIF why_rows IS NOT NULL THEN

@@ -4,6 +4,20 @@
 -- Every function works without arguments: the last 24 hours of everything.
 -- Windows are [since, until) on the end time of transactions.
 
+CREATE FUNCTION _apm.check_rows(max_rows integer) RETURNS integer
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF max_rows < 0 THEN
+    RAISE EXCEPTION 'max_rows must not be negative'
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave it out for all rows.';
+  END IF;
+  RETURN max_rows;
+END
+$$;
+COMMENT ON FUNCTION _apm.check_rows(integer) IS 'The number of rows to return, after a check';
+
 -- Behind the public function, whose columns have the names of its arguments.
 CREATE FUNCTION _apm.read_endpoints(since timestamptz, until timestamptz, project_id integer, environment text, release text, max_rows integer, threshold_ms float8, explain boolean)
   RETURNS TABLE (project integer, transaction_name text, op text, transactions bigint, epm float8,
@@ -33,7 +47,7 @@ BEGIN
                    apm.sketch_merge(c.sketch) AS sketch, apm.hll_merge(c.users) AS users, apm.hll_merge(c.other_users) AS other_users
               FROM (%s) c GROUP BY c.project_id, c.transaction_name, c.op) m
      ORDER BY apm.sum_value(m.sketch) DESC, m.project_id, m.transaction_name, m.op LIMIT $2$sql$, plan.cells)
-    USING nullif(_apm.window_seconds(since, until), 0), max_rows;
+    USING nullif(_apm.window_seconds(since, until), 0), _apm.check_rows(max_rows);
   IF explain THEN
     PERFORM _apm.explain_cells(plan, started);
   END IF;
@@ -68,7 +82,7 @@ DECLARE
 BEGIN
   IF since IS NULL OR until IS NULL OR NOT isfinite(since) OR NOT isfinite(until) THEN
     RAISE EXCEPTION 'since and until must be finite points in time'
-      USING ERRCODE = 'invalid_parameter_value';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'A series has a point for every step between them; leave them out for the last 24 hours.';
   END IF;
   PERFORM _apm.check_window(since, until);
   IF width IS NULL THEN
@@ -91,7 +105,7 @@ BEGIN
     RAISE EXCEPTION 'a step of % gives % points, more than %', width, ceil(points), max_points
       USING ERRCODE = 'program_limit_exceeded',
             HINT = format('Use a step of at least %s, or a shorter window.',
-                          justify_interval(make_interval(secs => ceil(extract(epoch FROM until - since) / max_points)::float8)));
+                          justify_hours(make_interval(secs => ceil(extract(epoch FROM until - since) / max_points)::float8)));
   END IF;
   RETURN width;
 END
@@ -213,7 +227,7 @@ BEGIN
       FROM scored c
      ORDER BY c.opportunity DESC, c.project_id, c.name
      LIMIT $1$sql$, plan.cells)
-    USING max_rows;
+    USING _apm.check_rows(max_rows);
   IF explain THEN
     PERFORM _apm.explain_cells(plan, started);
   END IF;

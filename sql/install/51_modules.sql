@@ -203,7 +203,7 @@ BEGIN ATOMIC
          LEFT JOIN _apm.span_self_times(queries.since, queries.until, queries.project_id, queries.environment,
                                    queries.release, queries.transaction_name) s ON s.project_id = c.project_id
    ORDER BY c.self_us DESC, c.project_id, c.span_group, c.label
-   LIMIT queries.max_rows;
+   LIMIT _apm.check_rows(queries.max_rows);
 END;
 COMMENT ON FUNCTION apm.queries(timestamptz, timestamptz, integer, text, text, text, integer, boolean) IS 'One row a group of database queries in segments that ended in [since, until), the one with most self time first: description without literals (of its first 1,000 bytes), database system, durations in milliseconds, epm in queries per minute of the window, time_spent_percentage as the share (0 to 1) of the self time of all spans of the project that the arguments select; explain says in a NOTICE whether rollups were read. Example: SELECT description, queries, p95_ms, time_spent_percentage FROM apm.queries(now() - interval ''1 hour'') LIMIT 10';
 
@@ -231,7 +231,7 @@ BEGIN ATOMIC
          LEFT JOIN _apm.span_self_times(requests.since, requests.until, requests.project_id, requests.environment,
                                    requests.release, requests.transaction_name) s ON s.project_id = c.project_id
    ORDER BY c.self_us DESC, c.project_id, c.domain
-   LIMIT requests.max_rows;
+   LIMIT _apm.check_rows(requests.max_rows);
 END;
 COMMENT ON FUNCTION apm.requests(timestamptz, timestamptz, integer, text, text, text, integer, boolean) IS 'One row a domain that HTTP requests were sent to in segments that ended in [since, until), the one with most self time first: durations in milliseconds, epm in requests per minute of the window, rates of 3xx, 4xx and 5xx (0 to 1) among requests whose status is known, time_spent_percentage as the share (0 to 1) of the self time of all spans of the project that the arguments select; explain says in a NOTICE whether rollups were read. Example: SELECT domain, requests, p95_ms, rate_5xx FROM apm.requests(now() - interval ''1 hour'')';
 
@@ -256,7 +256,7 @@ BEGIN ATOMIC
          LEFT JOIN _apm.span_self_times(caches.since, caches.until, caches.project_id, caches.environment,
                                    caches.release, caches.transaction_name) s ON s.project_id = c.project_id
    ORDER BY c.self_us DESC, c.project_id, c.transaction_name, c.op, c.label
-   LIMIT caches.max_rows;
+   LIMIT _apm.check_rows(caches.max_rows);
 END;
 COMMENT ON FUNCTION apm.caches(timestamptz, timestamptz, integer, text, text, text, integer, boolean) IS 'One row a transaction, cache operation and beginning of the key (before the first : or /) in segments that ended in [since, until), the one with most self time first: miss rate (0 to 1) among reads whose outcome is known, mean size of items in bytes, durations in milliseconds, epm in operations per minute of the window, time_spent_percentage as the share (0 to 1) of the self time of all spans of the project that the arguments select; explain says in a NOTICE whether rollups were read. Example: SELECT transaction_name, op, miss_rate, p95_ms FROM apm.caches(now() - interval ''1 hour'')';
 
@@ -289,6 +289,6 @@ BEGIN ATOMIC
          LEFT JOIN _apm.span_self_times(queues.since, queues.until, queues.project_id, queues.environment,
                                    queues.release, queues.transaction_name) s ON s.project_id = c.project_id
    ORDER BY c.self_us DESC, c.project_id, c.label
-   LIMIT queues.max_rows;
+   LIMIT _apm.check_rows(queues.max_rows);
 END;
 COMMENT ON FUNCTION apm.queues(timestamptz, timestamptz, integer, text, text, text, integer, boolean) IS 'One row a queue or topic in segments that ended in [since, until), the one with most self time first: messages published and processed, each also per minute of the window (epm), mean latency from publishing to receiving in milliseconds, mean number of retries, error rate (0 to 1) of processing by apm.failure_rules, durations of processing in milliseconds, time_spent_percentage as the share (0 to 1) of the self time of all spans of the project that the arguments select; explain says in a NOTICE whether rollups were read. Example: SELECT destination, published, processed, avg_latency_ms, error_rate FROM apm.queues(now() - interval ''1 hour'')';

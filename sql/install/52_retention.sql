@@ -216,7 +216,12 @@ BEGIN
     RAISE EXCEPTION 'argument "age" must be positive and at most 1000 years'
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave it out to keep the data for ever.';
   END IF;
-  bytes := pg_size_bytes(size);
+  BEGIN
+    bytes := pg_size_bytes(size);
+  EXCEPTION WHEN invalid_parameter_value THEN
+    RAISE EXCEPTION 'argument "size" is not a size'
+      USING ERRCODE = 'invalid_parameter_value', DETAIL = SQLERRM, HINT = 'For example ''50 GB''.';
+  END;
   IF bytes <= 0 THEN
     RAISE EXCEPTION 'argument "size" must be positive'
       USING ERRCODE = 'invalid_parameter_value', HINT = 'For example ''50 GB''.';

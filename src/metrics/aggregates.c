@@ -83,7 +83,8 @@ metric_threshold(FunctionCallInfo fcinfo, int arg)
 	if (!(threshold > 0) || isinf(threshold))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("threshold_ms must be a finite number above 0")));
+				 errmsg("threshold_ms must be a finite number above 0"),
+				 errhint("It is in milliseconds, such as 300.")));
 	return threshold;
 }
 

@@ -40,7 +40,8 @@ metric_parse(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("metric must not be NULL")));
+				 errmsg("metric must not be NULL"),
+				 errhint("A metric is a name with arguments, such as p95(duration), failure_rate() or apdex(300).")));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	metric = PG_GETARG_TEXT_PP(0);

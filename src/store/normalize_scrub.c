@@ -16,6 +16,8 @@
 /* Parts of longer keys are not tried against rules: it would take too long. */
 #define CUSTOM_KEY_MAX 200
 
+#define SPAN_ID_DIGITS 16
+
 typedef struct JsonScrub
 {
 	const ScrubRules *rules;
@@ -211,6 +213,32 @@ is_inventory(const JsonScrub *j, const JsonString *key)
 		 json_string_is(key, "debug_meta") || json_string_is(key, "_meta"));
 }
 
+/*
+ * Ids of spans that are nothing but digits may be right card numbers by
+ * chance: under the keys that name them they stay.
+ */
+static bool
+is_span_id(const JsonScrub *j, const JsonString *key)
+{
+	static const char *const names[] = {"span_id", "span.id", "segment_id", "segment.id"};
+	JsonReader	ahead = j->r;
+	ApmStr		text = json_string_text(key);
+	JsonString	value;
+	int			i;
+
+	if (json_reader_peek(&ahead) != JSON_KIND_STRING || !json_reader_string(&ahead, &value) ||
+		json_string_text(&value).len != SPAN_ID_DIGITS)
+		return false;
+	for (i = 0; i < lengthof(names); i++)
+	{
+		size_t		len = strlen(names[i]);
+
+		if (text.len >= len && memcmp(text.data + text.len - len, names[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The next string, without consuming it, is the name of a secret. */
 static Verdict
 named_verdict(const JsonScrub *j)
@@ -221,6 +249,26 @@ named_verdict(const JsonScrub *j)
 	if (json_reader_peek(&ahead) != JSON_KIND_STRING || !json_reader_string(&ahead, &s))
 		return VERDICT_KEEP;
 	return key_verdict(j->rules, json_string_text(&s));
+}
+
+/* A value under a key that tells nothing. */
+static bool
+scrub_member(JsonScrub *j, const JsonString *key)
+{
+	const ScrubRules *rules = j->rules;
+	ScrubRules	id_rules = *rules;
+	bool		ok;
+
+	if (is_inventory(j, key))
+		return json_reader_skip(&j->r);
+	if (is_span_id(j, key))
+	{
+		id_rules.builtin &= ~SCRUB_CREDITCARD;
+		j->rules = &id_rules;
+	}
+	ok = scrub_value(j);
+	j->rules = rules;
+	return ok;
 }
 
 /* Members; also {"key": name, "value": …} and the same with "name". */
@@ -240,12 +288,7 @@ scrub_object(JsonScrub *j)
 			verdict = named;
 		if (json_string_is(&key, "key") || json_string_is(&key, "name"))
 			named = named_verdict(j);
-		if (is_inventory(j, &key))
-		{
-			if (!json_reader_skip(&j->r))
-				return false;
-		}
-		else if (verdict != VERDICT_KEEP ? !filter_value(j, verdict) : !scrub_value(j))
+		if (verdict != VERDICT_KEEP && !is_inventory(j, &key) ? !filter_value(j, verdict) : !scrub_member(j, &key))
 			return false;
 	}
 	return j->r.error == JSON_OK;

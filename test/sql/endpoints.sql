@@ -106,6 +106,14 @@ SELECT * FROM apm.timeseries('count()', '2011-03-03', '2011-03-01', '1 hour');
 ROLLBACK TO s;
 SELECT * FROM apm.timeseries('count()', '-infinity', '2011-03-01', '1 hour');
 ROLLBACK TO s;
+SELECT * FROM apm.timeseries('count()', '1001-01-01', '3001-01-01');
+ROLLBACK TO s;
+SELECT * FROM apm.endpoints(max_rows => -1);
+ROLLBACK TO s;
+SELECT * FROM apm.queries(max_rows => -1);
+ROLLBACK TO s;
+SELECT * FROM apm.endpoints('2011-03-01', '2011-03-01', threshold_ms => 'NaN');
+ROLLBACK TO s;
 SELECT * FROM apm.timeseries('cuont()');
 ROLLBACK TO s;
 

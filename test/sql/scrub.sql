@@ -38,6 +38,13 @@ SELECT accepted, problems -> 0 ->> 'reason' AS reason, problems -> 0 ->> 'type' 
     '"attributes":{"db.password":{"type":"string","value":"x"},"user.id":{"type":"string","value":"7"}}}]}' || E'\n', 'UTF8'), 4311);
 SELECT attributes FROM apm.spans WHERE project_id = 4311 AND span_id = '00000000000000c1';
 
+-- a span id that would be a right card number
+SELECT accepted, problems
+  FROM apm.ingest(convert_to(E'{}\n{"type":"span","item_count":1,"content_type":"application/vnd.sentry.items.span.v2+json"}\n' ||
+    '{"version":2,"items":[{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"4111111111111111","name":"/x","status":"ok","is_segment":true,"start_timestamp":1767571200,"end_timestamp":1767571201,' ||
+    '"attributes":{"sentry.segment.id":{"type":"string","value":"4111111111111111"}}}]}' || E'\n', 'UTF8'), 4311);
+SELECT span_id, attributes FROM apm.spans WHERE project_id = 4311 AND span_id = '4111111111111111';
+
 -- rules of one project: IP addresses and e-mail addresses out, cards in
 INSERT INTO apm.scrub_rules (project_id, kind, expression, enabled) VALUES
   (4312, 'pattern', '@ip', true), (4312, 'key', 'Email', true), (4312, 'key', 'colour', true),
