@@ -233,6 +233,49 @@ ends_userinfo(const char *s, size_t at)
 	return i > 0;
 }
 
+/* Do the bytes around s[i], the rarest letter of a word that tells, spell one? */
+static bool
+tells(const char *s, size_t len, size_t i)
+{
+#define AT(k)		(i + (k) < len ? lower(s[i + (k)]) : '\0')
+#define BEFORE(k)	(i >= (k) ? lower(s[i - (k)]) : '\0')
+	char		before;
+
+	switch (lower(s[i]))
+	{
+		case 'p':			/* pass, otp */
+			return (AT(1) == 'a' && AT(2) == 's') || (BEFORE(1) == 't' && BEFORE(2) == 'o');
+		case 'w':			/* pwd, two factor */
+			return BEFORE(1) == 'p' || (BEFORE(1) == 't' && AT(1) == 'o' && AT(2) != '\0');
+		case 'c':			/* secret, credential, card, credit, cvv, cvc */
+			return (AT(1) == 'r' && AT(2) == 'e' && (AT(3) == 'd' || AT(3) == 't')) ||
+				(AT(1) == 'a' && AT(2) == 'r' && AT(3) == 'd') || AT(1) == 'v';
+		case 'k':			/* token, cookie; api key, access key */
+			before = BEFORE(1) == '_' || BEFORE(1) == '-' ? BEFORE(2) : BEFORE(1);
+			return (BEFORE(1) == 'o' && (AT(1) == 'e' || AT(1) == 'i')) ||
+				(AT(1) == 'e' && AT(2) == 'y' && (before == 'i' || before == 's'));
+		case 'u':			/* auth */
+			return BEFORE(1) == 'a' && AT(1) == 't' && AT(2) == 'h';
+		case 'f':			/* csrf, xsrf */
+			return BEFORE(1) == 'r' && BEFORE(2) == 's';
+		case 'v':			/* private */
+			return BEFORE(1) == 'i' && AT(1) == 'a';
+		case 'j':			/* jwt, and the eyJ that one begins with */
+			return AT(1) == 'w' || BEFORE(1) == 'y';
+		case 'b':			/* bearer */
+			return AT(1) == 'e' && AT(2) == 'a' && AT(3) == 'r';
+		case '-':			/* PEM */
+			return AT(1) == '-' && AT(2) == '-';
+		case '@':			/* URL with credentials */
+			return ends_userinfo(s, i);
+		case '\\':			/* may hide a letter */
+			return AT(1) == 'u';
+	}
+#undef AT
+#undef BEFORE
+	return false;
+}
+
 /*
  * May this text, plain or JSON, hold anything that a built-in rule but
  * SCRUB_IP looks for?  One look at every byte, and at its neighbours where a
@@ -253,88 +296,24 @@ scrub_suspect(ApmStr text)
 	size_t		len = text.len;
 	size_t		i;
 
-#define AT(k)		(i + (k) < len ? lower(s[i + (k)]) : '\0')
-#define BEFORE(k)	(i >= (k) ? lower(s[i - (k)]) : '\0')
 	for (i = 0; i < len; i++)
 	{
-		char		c = s[i];
+		uint8		kind = telling[(unsigned char) s[i]];
+		size_t		end;
 
-		if (telling[(unsigned char) c] == 0)
+		if (likely(kind == 0))
 			continue;
-		if (telling[(unsigned char) c] == 2)
+		if (kind == 1)
 		{
-			size_t		end;
-
-			if (may_be_card(s + i, len - i) && scrub_is_card(s + i, len - i, &end))
+			if (tells(s, len, i))
 				return true;
-			while (i + 1 < len && is_digit(s[i + 1]))
-				i++;
 			continue;
 		}
-		switch (lower(c))
-		{
-			case 'p':			/* pass, otp */
-				if ((AT(1) == 'a' && AT(2) == 's') || (BEFORE(1) == 't' && BEFORE(2) == 'o'))
-					return true;
-				break;
-			case 'w':			/* pwd, two factor */
-				if (BEFORE(1) == 'p' || (BEFORE(1) == 't' && AT(1) == 'o' && AT(2) != '\0'))
-					return true;
-				break;
-			case 'c':			/* secret, credential, card, credit, cvv, cvc */
-				if ((AT(1) == 'r' && AT(2) == 'e' && (AT(3) == 'd' || AT(3) == 't')) ||
-					(AT(1) == 'a' && AT(2) == 'r' && AT(3) == 'd') || AT(1) == 'v')
-					return true;
-				break;
-			case 'k':			/* token, cookie; api key, access key */
-				if (BEFORE(1) == 'o' && (AT(1) == 'e' || AT(1) == 'i'))
-					return true;
-				if (AT(1) == 'e' && AT(2) == 'y')
-				{
-					char		before = BEFORE(1);
-
-					if (before == '_' || before == '-')
-						before = BEFORE(2);
-					if (before == 'i' || before == 's')
-						return true;
-				}
-				break;
-			case 'u':			/* auth */
-				if (BEFORE(1) == 'a' && AT(1) == 't' && AT(2) == 'h')
-					return true;
-				break;
-			case 'f':			/* csrf, xsrf */
-				if (BEFORE(1) == 'r' && BEFORE(2) == 's')
-					return true;
-				break;
-			case 'v':			/* private */
-				if (BEFORE(1) == 'i' && AT(1) == 'a')
-					return true;
-				break;
-			case 'j':			/* jwt, and the eyJ that one begins with */
-				if (AT(1) == 'w' || BEFORE(1) == 'y')
-					return true;
-				break;
-			case 'b':			/* bearer */
-				if (AT(1) == 'e' && AT(2) == 'a' && AT(3) == 'r')
-					return true;
-				break;
-			case '-':			/* PEM */
-				if (AT(1) == '-' && AT(2) == '-')
-					return true;
-				break;
-			case '@':			/* URL with credentials */
-				if (ends_userinfo(s, i))
-					return true;
-				break;
-			case '\\':			/* may hide a letter */
-				if (AT(1) == 'u')
-					return true;
-				break;
-		}
+		if (may_be_card(s + i, len - i) && scrub_is_card(s + i, len - i, &end))
+			return true;
+		while (i + 1 < len && is_digit(s[i + 1]))
+			i++;
 	}
-#undef AT
-#undef BEFORE
 	return false;
 }
 
