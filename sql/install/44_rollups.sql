@@ -14,12 +14,15 @@ CREATE TABLE _apm.cubes (
   cube        text PRIMARY KEY,
   kind        text NOT NULL,
   relation    text NOT NULL,
+  name_column text NOT NULL,
   source      text NOT NULL,
   condition   text NOT NULL DEFAULT 'true',
   store       text NOT NULL,
-  folds_names boolean NOT NULL DEFAULT false
+  folds_names boolean NOT NULL DEFAULT false,
+  gather      text,
+  gather_rows text
 );
-COMMENT ON TABLE _apm.cubes IS 'What is rolled up: kind says whose bound in _apm.rollup_state holds; source is a FROM clause in which t is the relation, with columns end_time and stored_xid; store is the prefix of the three tables of cells';
+COMMENT ON TABLE _apm.cubes IS 'What is rolled up: kind says whose bound in _apm.rollup_state holds; source is a FROM clause in which t is the relation, with columns end_time and stored_xid; name_column the transaction name in it; store is the prefix of the three tables of cells. gather, if there is one, is a function that makes cells for all three of them out of the columns gather_rows of the relation alone ({name} stands for the transaction name), where else the expressions of _apm.cube_columns would';
 
 CREATE TABLE _apm.cube_columns (
   cube       text NOT NULL REFERENCES _apm.cubes,
@@ -128,9 +131,9 @@ CREATE AGGREGATE _apm.apdex_counts(v float8, threshold_ms float8) (
 );
 COMMENT ON AGGREGATE _apm.apdex_counts(float8, float8) IS 'Values satisfied, tolerable, and all';
 
-INSERT INTO _apm.cubes (cube, kind, relation, source, condition, store, folds_names) VALUES
-  ('transactions', 'transactions', 'apm.transactions', 'apm.transactions t', 'true', '_apm.transaction', true),
-  ('vitals', 'transactions', 'apm.transactions',
+INSERT INTO _apm.cubes (cube, kind, relation, name_column, source, condition, store, folds_names) VALUES
+  ('transactions', 'transactions', 'apm.transactions', 't.name', 'apm.transactions t', 'true', '_apm.transaction', true),
+  ('vitals', 'transactions', 'apm.transactions', 't.name',
    $$apm.transactions t CROSS JOIN LATERAL (SELECT t.contexts -> 'browser' ->> 'name' OFFSET 0) b (browser)
      CROSS JOIN (VALUES ('lcp'), ('inp'), ('cls'), ('fcp'), ('ttfb'), ('fid'), ('fp')) w (vital)
      CROSS JOIN LATERAL (SELECT apm.measurement(t.measurements, w.vital) OFFSET 0) v (val)$$,
@@ -180,8 +183,8 @@ UPDATE _apm.cube_columns SET from_rows = pg_catalog.replace(from_rows, '{score}'
 
 -- Vitals whose page is not stored or not known are read from rows.  They look
 -- like those of pages.
-INSERT INTO _apm.cubes (cube, kind, relation, source, condition, store)
-  SELECT 'waiting vitals', 'none', '_apm.page_vitals',
+INSERT INTO _apm.cubes (cube, kind, relation, name_column, source, condition, store)
+  SELECT 'waiting vitals', 'none', '_apm.page_vitals', 't.name',
          pg_catalog.replace(pg_catalog.replace(c.source, 'apm.transactions t CROSS',
            '(SELECT p.project_id, p.observed_at AS end_time, p.transaction_name AS name, NULL::text AS op, p.environment, p.release,
                     p.vitals AS measurements, p.browser FROM _apm.page_vitals p WHERE p.page_end IS NULL) t CROSS'),
@@ -190,6 +193,18 @@ INSERT INTO _apm.cubes (cube, kind, relation, source, condition, store)
     FROM _apm.cubes c WHERE c.cube = 'vitals';
 INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, from_cells, merged)
   SELECT 'waiting vitals', c.place, c.name, c.is_key, c.stored, c.from_rows, c.from_cells, c.merged FROM _apm.cube_columns c WHERE c.cube = 'vitals';
+
+CREATE FUNCTION _apm.gather_transactions(query text, minutes_since timestamptz, hours_until timestamptz, days_until timestamptz,
+    OUT width integer, OUT bucket timestamptz, OUT project_id integer, OUT transaction_name text, OUT op text,
+    OUT environment text, OUT release text, OUT status apm.span_status, OUT n bigint, OUT user_rows bigint, OUT measured bigint,
+    OUT satisfied bigint, OUT tolerable bigint, OUT frustrated bigint, OUT first_at timestamptz, OUT last_at timestamptz,
+    OUT sketch apm.sketch, OUT users apm.hll, OUT other_users apm.hll)
+  RETURNS SETOF record
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000 ROWS 10000;
+COMMENT ON FUNCTION _apm.gather_transactions(text, timestamptz, timestamptz, timestamptz) IS 'Cells of transactions, width in minutes, from the rows of a query (project_id, end_time, name, op, environment, release, status, duration_ms, measured value, threshold, user_key), all in one pass: minutes from minutes_since on, hours and days of rows before hours_until and days_until. A cell may come in parts';
+UPDATE _apm.cubes SET gather = '_apm.gather_transactions',
+  gather_rows = 't.project_id, t.end_time, {name}, t.op, t.environment, t.release, t.status, t.duration_ms, {value}, {threshold}::float8, t.user_key'
+  WHERE cube = 'transactions';
 
 INSERT INTO _apm.rollup_state (kind) VALUES ('transactions');
 
@@ -299,13 +314,25 @@ CREATE FUNCTION _apm.bin_up(width interval, at timestamptz) RETURNS timestamptz
   RETURN CASE WHEN _apm.bin(width, at) = at THEN at ELSE _apm.bin(width, at) + width END;
 COMMENT ON FUNCTION _apm.bin_up(interval, timestamptz) IS 'The moment, if a bucket of the width begins with it, else the beginning of the next one';
 
-CREATE FUNCTION _apm.name_of_rows(cube text) RETURNS text
-  LANGUAGE sql STABLE STRICT PARALLEL SAFE
-  RETURN (SELECT k.from_rows FROM _apm.cube_columns k WHERE k.cube = name_of_rows.cube AND k.name = 'transaction_name');
-COMMENT ON FUNCTION _apm.name_of_rows(text) IS 'The transaction name in rows t of a cube''s relation';
+-- Names without cells of their own become << other >> if fold.
+CREATE FUNCTION _apm.folded_name(name text, fold boolean) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN CASE WHEN fold
+              THEN pg_catalog.format('CASE WHEN o.name IS NULL OR k.name IS NOT NULL THEN %1$s WHEN %1$s IS NOT NULL THEN ''<< other >>'' END', name)
+              ELSE name END;
+COMMENT ON FUNCTION _apm.folded_name(text, boolean) IS 'An expression of the transaction name in rows t, names without cells of their own folded, which needs _apm.fold_joins';
+
+CREATE FUNCTION _apm.fold_joins(cube text, fold boolean) RETURNS text
+  LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN CASE WHEN fold THEN (SELECT pg_catalog.format('
+                  LEFT JOIN _apm.kept_names o ON o.kind = %1$L AND o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE ''UTC'')::date AND o.name = ''<< other >>''
+                  LEFT JOIN _apm.kept_names k ON k.kind = %1$L AND k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE ''UTC'')::date AND k.name = %2$s',
+                  c.kind, c.name_column) FROM _apm.cubes c WHERE c.cube = fold_joins.cube)
+              ELSE '' END;
+COMMENT ON FUNCTION _apm.fold_joins(text, boolean) IS 'Joins that say which names of rows t have cells of their own';
 
 -- SELECT of slot, keys and measures, aggregated from the rows that a condition
--- names.  Names without cells of their own become << other >> if fold.
+-- names.
 CREATE FUNCTION _apm.cells_of_rows(cube text, slot text, keys text[], measures text[], fold boolean, condition text, threshold float8 DEFAULT NULL) RETURNS text
   LANGUAGE plpgsql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
@@ -317,17 +344,13 @@ DECLARE
 BEGIN
   SELECT * INTO c FROM _apm.cubes u WHERE u.cube = cells_of_rows.cube;
   SELECT string_agg(format('%s AS %I', _apm.measured_sql(
-           CASE WHEN fold AND k.name = 'transaction_name'
-                THEN format('CASE WHEN o.name IS NULL OR k.name IS NOT NULL THEN %1$s WHEN %1$s IS NOT NULL THEN ''<< other >>'' END', k.from_rows)
-                ELSE k.from_rows END, threshold), k.name), ', ' ORDER BY NOT k.is_key, k.place)
+           CASE WHEN k.name = 'transaction_name' THEN _apm.folded_name(k.from_rows, fold) ELSE k.from_rows END, threshold), k.name),
+           ', ' ORDER BY NOT k.is_key, k.place)
     INTO list FROM _apm.cube_columns k
    WHERE k.cube = c.cube AND k.name = ANY (CASE WHEN k.is_key THEN keys ELSE measures END);
   SELECT string_agg(i::text, ', ') INTO groups FROM generate_series(1, cardinality(keys) + (slot <> '')::int) i;
   RETURN format('SELECT %s%s FROM %s%s WHERE %s AND %s %s',
-                CASE WHEN slot <> '' THEN slot || ' AS slot, ' END, list, c.source,
-                CASE WHEN fold THEN '
-                  LEFT JOIN _apm.kept_names o ON o.kind = ' || quote_literal(c.kind) || ' AND o.project_id = t.project_id AND o.day = (t.end_time AT TIME ZONE ''UTC'')::date AND o.name = ''<< other >>''
-                  LEFT JOIN _apm.kept_names k ON k.kind = ' || quote_literal(c.kind) || ' AND k.project_id = t.project_id AND k.day = (t.end_time AT TIME ZONE ''UTC'')::date AND k.name = ' || _apm.name_of_rows(c.cube) END,
+                CASE WHEN slot <> '' THEN slot || ' AS slot, ' END, list, c.source, _apm.fold_joins(c.cube, fold),
                 c.condition, condition, coalesce('GROUP BY ' || groups, 'HAVING count(*) > 0'));
 END
 $$;

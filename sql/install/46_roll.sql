@@ -45,7 +45,7 @@ BEGIN
                        GROUP BY 1, 2, 3) r
                WHERE NOT EXISTS (SELECT FROM _apm.kept_names k
                                   WHERE k.kind = $2 AND k.project_id = r.project_id AND k.day = r.day AND k.name IN (r.name, '<< other >>'))) f$sql$,
-    _apm.name_of_rows(c.cube), c.relation, condition)
+    c.name_column, c.relation, condition)
     USING coalesce(current_setting('pg_apm.max_names', true), '2000')::integer, keep_names.kind;
   RETURN EXISTS (SELECT FROM _apm.kept_names k WHERE k.kind = keep_names.kind AND k.name = '<< other >>' AND k.day BETWEEN first_day AND last_day);
 END
@@ -91,21 +91,53 @@ END
 $$;
 COMMENT ON FUNCTION _apm.widen_cells(text, text, text, interval, text) IS 'Cells of hours from those of minutes, or of days from those of hours';
 
--- Appends cells of the rows t that a condition names.
-CREATE FUNCTION _apm.append_cells(cube text, store text, width interval, fold boolean, condition text) RETURNS void
+-- Appends cells of the rows t that a condition names, all widths in one pass:
+-- minutes of rows from minutes_since on, hours and days of those before
+-- hours_until and days_until.  Where a cube has no function that gathers them,
+-- hours and days are merged from the narrowest cells.
+CREATE FUNCTION _apm.append_cells(cube text, fold boolean, condition text,
+    minutes_since timestamptz, hours_until timestamptz, days_until timestamptz, note_late boolean) RETURNS void
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  c _apm.cubes;
   keys text[] := _apm.cell_columns(cube, true);
   measures text[] := _apm.cell_columns(cube, false);
+  key_list text := array_to_string(keys, ', ');
+  columns text := array_to_string('bucket'::text || keys || measures, ', ');
+  cells text;
 BEGIN
-  EXECUTE format('INSERT INTO %s (bucket, %s, %s) %s', store, array_to_string(keys, ', '), array_to_string(measures, ', '),
-                 _apm.cells_of_rows(cube, format('_apm.bin(%L, t.end_time)', width), keys, measures,
-                                    fold AND (SELECT u.folds_names FROM _apm.cubes u WHERE u.cube = append_cells.cube), condition));
+  SELECT * INTO STRICT c FROM _apm.cubes u WHERE u.cube = append_cells.cube;
+  fold := fold AND c.folds_names;
+  IF c.gather IS NOT NULL THEN
+    cells := format('cells AS MATERIALIZED (SELECT * FROM %s(%L, %L, %L, %L))', c.gather,
+                    format('SELECT %s FROM %s t%s WHERE %s',
+                           _apm.measured_sql(replace(c.gather_rows, '{name}', _apm.folded_name(c.name_column, fold)), NULL),
+                           c.relation, _apm.fold_joins(cube, fold), condition),
+                    minutes_since, hours_until, days_until);
+  ELSE
+    cells := format($sql$
+      fine AS MATERIALIZED (%1$s),
+      cells AS MATERIALIZED (
+        SELECT 1 AS width, c.slot AS bucket, %2$s, %3$s FROM fine c WHERE c.slot >= %5$L
+        UNION ALL SELECT 60, _apm.bin('1 hour', c.slot), %2$s, %4$s FROM fine c WHERE c.slot < %6$L GROUP BY 2, %2$s
+        UNION ALL SELECT 1440, _apm.bin('1 day', c.slot), %2$s, %4$s FROM fine c WHERE c.slot < %7$L GROUP BY 2, %2$s)$sql$,
+      _apm.cells_of_rows(cube, format('_apm.bin(CASE WHEN t.end_time >= %L THEN interval ''1 minute'' ELSE ''1 hour'' END, t.end_time)', minutes_since),
+                         keys, measures, fold, condition),
+      key_list, array_to_string(measures, ', '), _apm.merged_measures(cube), minutes_since, hours_until, days_until);
+  END IF;
+  EXECUTE format($sql$
+    WITH %1$s,
+      minutes AS (INSERT INTO %2$s_minutes (%3$s) SELECT %3$s FROM cells WHERE width = 1),
+      hours AS (INSERT INTO %2$s_hours (%3$s) SELECT %3$s FROM cells WHERE width = 60),
+      late AS (INSERT INTO _apm.late_cells (kind, width, bucket)
+                 SELECT DISTINCT %4$L, make_interval(mins => width), bucket FROM cells WHERE width > 1 AND %5$L)
+    INSERT INTO %2$s_days (%3$s) SELECT %3$s FROM cells WHERE width = 1440$sql$,
+    cells, c.store, columns, c.kind, note_late);
 END
 $$;
-COMMENT ON FUNCTION _apm.append_cells(text, text, interval, boolean, text) IS 'Aggregates rows and appends them as cells';
+COMMENT ON FUNCTION _apm.append_cells(text, boolean, text, timestamptz, timestamptz, timestamptz, boolean) IS 'Aggregates rows and appends them as cells; note_late notes the hours and days that got some in _apm.late_cells';
 
 -- Hours that are over get cells of their own, then days; minutes go after two
 -- days.  Called before rows are rolled up, so that old ones skip the minutes.
@@ -212,12 +244,7 @@ BEGIN
       EXECUTE format('DELETE FROM %s_minutes WHERE project_id = ANY (%L) AND bucket >= %L AND bucket < %L',
                      u.store, stale.ids, stale.hour, stale.hour + interval '1 hour');
       EXECUTE format('DELETE FROM %s_hours WHERE project_id = ANY (%L) AND bucket = %L', u.store, stale.ids, stale.hour);
-      IF stale.hour >= s.minutes_since THEN
-        PERFORM _apm.append_cells(u.cube, u.store || '_minutes', '1 minute', fold, condition);
-      END IF;
-      IF stale.hour < s.hours_until THEN
-        PERFORM _apm.append_cells(u.cube, u.store || '_hours', '1 hour', fold, condition);
-      END IF;
+      PERFORM _apm.append_cells(u.cube, fold, condition, s.minutes_since, s.hours_until, '-infinity', false);
     END LOOP;
     rebuilt := rebuilt + cardinality(stale.ids);
   END LOOP;
@@ -267,7 +294,7 @@ COMMENT ON FUNCTION _apm.restart_rollups(text, timestamptz) IS 'Empties the roll
 CREATE FUNCTION _apm.tend_partitions(relation regclass, since timestamptz, until timestamptz) RETURNS void
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
-  SET lock_timeout = '100ms'
+  SET lock_timeout = '100ms' SET default_statistics_target = 10
 AS $$
 DECLARE
   leaf record;
@@ -285,7 +312,11 @@ BEGIN
         PERFORM brin_summarize_new_values(leaf.brin);
       END IF;
       IF leaf.unknown THEN
-        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', leaf.name);
+        -- no plan depends on statistics of documents, which take longest
+        EXECUTE format('ANALYZE (SKIP_LOCKED) %s (%s)', leaf.name,
+                       (SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a
+                         WHERE a.attrelid = leaf.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attstorage <> 'e'
+                           AND a.atttypid NOT IN ('jsonb'::regtype, 'apm.spanset'::regtype)));
       END IF;
     EXCEPTION WHEN lock_not_available THEN
       NULL;
@@ -325,7 +356,7 @@ CREATE FUNCTION _apm.roll(kind text DEFAULT 'transactions', at timestamptz DEFAU
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
   SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1
-  SET enable_seqscan = off SET enable_sort = off SET work_mem = '64MB'
+  SET enable_seqscan = off SET enable_sort = off SET enable_incremental_sort = off SET work_mem = '64MB'
   SET jit = off
 AS $$
 DECLARE
@@ -337,6 +368,7 @@ DECLARE
   relation regclass;
   condition text;
   fold boolean := false;
+  noted boolean := false;
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtext('pg_apm rollup'), hashtext(roll.kind)) THEN
     RETURN NULL;
@@ -366,26 +398,10 @@ BEGIN
       PERFORM _apm.count_folded(condition);
     END IF;
     FOR u IN SELECT * FROM _apm.cubes c WHERE c.kind = roll.kind ORDER BY c.cube LOOP
-      IF tail.last_at >= s.minutes_since THEN
-        PERFORM _apm.append_cells(u.cube, u.store || '_minutes', '1 minute', fold,
-                                  format('%s AND t.end_time >= %L', condition, s.minutes_since));
-      END IF;
-      IF tail.first_at < s.hours_until THEN
-        PERFORM _apm.append_cells(u.cube, u.store || '_hours', '1 hour', fold,
-                                  format('%s AND t.end_time < %L', condition, s.hours_until));
-      END IF;
-      IF tail.first_at < s.days_until THEN
-        PERFORM _apm.append_cells(u.cube, u.store || '_days', '1 day', fold,
-                                  format('%s AND t.end_time < %L', condition, s.days_until));
-      END IF;
+      PERFORM _apm.append_cells(u.cube, fold, condition, s.minutes_since, s.hours_until, s.days_until,
+                                u.condition = 'true' AND NOT noted);
+      noted := noted OR u.condition = 'true';
     END LOOP;
-    IF tail.first_at < s.hours_until THEN
-      EXECUTE format('INSERT INTO _apm.late_cells (kind, width, bucket)
-                        SELECT DISTINCT %1$L, w.width, _apm.bin(w.width, t.end_time)
-                          FROM %2$s t CROSS JOIN (VALUES (interval ''1 hour'', %3$L::timestamptz), (''1 day'', %4$L)) w (width, closed)
-                         WHERE %5$s AND t.end_time < w.closed',
-                     roll.kind, relation, s.hours_until, s.days_until, condition);
-    END IF;
   END IF;
   UPDATE _apm.rollup_state r SET bound = horizon, rolled_at = clock_timestamp() WHERE r.kind = roll.kind;
   PERFORM _apm.rebuild_hours(roll.kind, floor_time);

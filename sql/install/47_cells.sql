@@ -202,7 +202,7 @@ BEGIN
   END IF;
   IF filters ->> 'transaction_name' = '<< other >>' AND fold THEN
     of_rows := _apm.key_filter(c.cube, filters - 'transaction_name', true)
-               || format(' AND %1$s IS NOT NULL AND (%1$s = ''<< other >>'' OR o.name IS NOT NULL AND k.name IS NULL)', _apm.name_of_rows(c.cube));
+               || format(' AND %1$s IS NOT NULL AND (%1$s = ''<< other >>'' OR o.name IS NOT NULL AND k.name IS NULL)', c.name_column);
   END IF;
 
   -- Where nothing may be read from cells but what retention left without rows.

@@ -18,6 +18,10 @@ CREATE FUNCTION _apm.module_spans(spans apm.spanset, wanted text,
   AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50 ROWS 5;
 COMMENT ON FUNCTION _apm.module_spans(apm.spanset, text) IS 'The spans of a packed set that are queries, requests, caches or queues, or all, with what their attributes say. label: the database system, the beginning of the cache''s key, the queue';
 
+CREATE FUNCTION _apm.self_time_us(spans apm.spanset) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'spanset_self_time_us' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION _apm.self_time_us(apm.spanset) IS 'Self time of all spans of a packed set together, in microseconds, at most 9e18';
+
 -- Rollups of spans.  Unlike transactions they have no minutes: for two days
 -- these would take a large part of what the spans themselves take.  Hours have
 -- cells as soon as something is rolled up, hence no end of closed hours, and
@@ -82,14 +86,19 @@ COMMENT ON TABLE _apm.span_total_minutes IS 'Always empty: spans have no minutes
 -- is added is not negative, so that merging keeps to it.
 --
 -- Where rows are read for one kind alone, its name stands in the place of all.
-INSERT INTO _apm.cubes (cube, kind, relation, source, condition, store, folds_names) VALUES
-  ('spans', 'spans', '_apm.span_batches', '_apm.span_batches t CROSS JOIN LATERAL _apm.module_spans(t.spans, ''all'') m',
+--
+-- Cells of caches are told apart by transaction, others are not: there would be
+-- nearly as many of them as spans.  Who asks for the queries of one transaction
+-- reads rows, by any_transaction_name.
+INSERT INTO _apm.cubes (cube, kind, relation, name_column, source, condition, store, folds_names) VALUES
+  ('spans', 'spans', '_apm.span_batches', 't.transaction_name', '_apm.span_batches t CROSS JOIN LATERAL _apm.module_spans(t.spans, ''all'') m',
    '_apm.has_module_spans(t.spans, ''all'')', '_apm.span', true),
-  ('span_totals', 'spans', '_apm.span_batches', '_apm.span_batches t', 'true', '_apm.span_total', true);
+  ('span_totals', 'spans', '_apm.span_batches', 't.transaction_name', '_apm.span_batches t', 'true', '_apm.span_total', true);
 
 INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, from_cells, merged) VALUES
   ('spans', 1, 'project_id', true, true, 't.project_id', NULL, NULL),
-  ('spans', 2, 'transaction_name', true, true, 't.transaction_name', NULL, NULL),
+  ('spans', 2, 'transaction_name', true, true, 'CASE WHEN m.module = ''caches'' THEN t.transaction_name END', NULL, NULL),
+  ('spans', 2, 'any_transaction_name', true, false, 't.transaction_name', NULL, NULL),
   ('spans', 3, 'environment', true, true, 't.environment', NULL, NULL),
   ('spans', 4, 'release', true, true, 't.release', NULL, NULL),
   ('spans', 5, 'module', true, true, 'm.module', NULL, NULL),
@@ -123,7 +132,26 @@ INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, fro
   ('span_totals', 4, 'release', true, true, 't.release', NULL, NULL),
   ('span_totals', 5, 'n', false, true, 'sum(apm.span_count(t.spans))::bigint', NULL, 'sum(c.n)::bigint'),
   ('span_totals', 6, 'self_us', false, true,
-   '(SELECT least(coalesce(sum(least(round(k.total_ms * 1000), 9e18)::bigint), 0), 9000000000000000000)::bigint FROM apm.by_key(apm.self_times_by_category(t.spans)) k)', NULL, 'least(sum(c.self_us), 9000000000000000000)::bigint');
+   'least(sum(_apm.self_time_us(t.spans)), 9000000000000000000)::bigint', NULL, 'least(sum(c.self_us), 9000000000000000000)::bigint');
+
+CREATE FUNCTION _apm.gather_spans(query text, minutes_since timestamptz, hours_until timestamptz, days_until timestamptz,
+    OUT width integer, OUT bucket timestamptz, OUT project_id integer, OUT environment text, OUT release text,
+    OUT transaction_name text, OUT module text, OUT op text, OUT category text, OUT span_group text, OUT label text, OUT status apm.span_status,
+    OUT n bigint, OUT sketch apm.sketch, OUT self_us bigint, OUT self_sketch apm.sketch, OUT description text,
+    OUT responses bigint, OUT redirects bigint, OUT client_errors bigint, OUT server_errors bigint, OUT hits bigint, OUT misses bigint,
+    OUT sized bigint, OUT bytes bigint, OUT waited bigint, OUT wait_us bigint, OUT delivered bigint, OUT retries bigint)
+  RETURNS SETOF record
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000 ROWS 10000;
+COMMENT ON FUNCTION _apm.gather_spans(text, timestamptz, timestamptz, timestamptz) IS 'Cells of spans, width in minutes, from the rows of a query (project_id, end_time, transaction_name, environment, release, spans), all in one pass: see _apm.gather_transactions';
+
+CREATE FUNCTION _apm.gather_span_totals(query text, minutes_since timestamptz, hours_until timestamptz, days_until timestamptz,
+    OUT width integer, OUT bucket timestamptz, OUT project_id integer, OUT environment text, OUT release text,
+    OUT transaction_name text, OUT n bigint, OUT self_us bigint)
+  RETURNS SETOF record
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000 ROWS 10000;
+COMMENT ON FUNCTION _apm.gather_span_totals(text, timestamptz, timestamptz, timestamptz) IS 'Cells of all spans, from the same rows as _apm.gather_spans';
+UPDATE _apm.cubes SET gather = '_apm.gather_' || cube,
+  gather_rows = 't.project_id, t.end_time, {name}, t.environment, t.release, t.spans' WHERE kind = 'spans';
 
 INSERT INTO _apm.rollup_state (kind, hours_until, minutes_since) VALUES ('spans', 'infinity', 'infinity');
 
@@ -151,8 +179,10 @@ DECLARE
 BEGIN
   PERFORM _apm.check_window(since, until);
   plan := _apm.cells('spans', since, until, NULL, keys, measures,
-                     jsonb_build_object('project_id', project, 'environment', environment, 'release', release,
-                                        'transaction_name', transaction_name, 'module', wanted));
+                     jsonb_build_object('project_id', project, 'environment', environment, 'release', release, 'module', wanted,
+                                        CASE WHEN wanted = 'caches' THEN 'transaction_name' ELSE 'any_transaction_name' END, transaction_name),
+                     NULL, CASE WHEN wanted <> 'caches' AND transaction_name IS NOT NULL
+                                THEN format('Rollups do not tell the %s of one transaction apart.', wanted) END);
   plan.cells := replace(plan.cells, 't.spans, ''all''', 't.spans, ' || quote_literal(wanted));
   RETURN QUERY EXECUTE format('SELECT %s, %s FROM (%s) c GROUP BY %s',
     (SELECT string_agg(CASE WHEN k = ANY (keys) THEN 'c.' || k ELSE 'NULL' || CASE k WHEN 'project_id' THEN '::integer' ELSE '::text' END END, ', ' ORDER BY i)

@@ -14,18 +14,13 @@
 #include "utils/array.h"
 
 #include "compat.h"
+#include "metrics/apdex.h"
 #include "metrics/rules.h"
 #include "metrics/scores.h"
 #include "metrics/threshold.h"
 #include "metrics/weight.h"
 #include "plugin/pg_apm_plugin.h"
 #include "types/types.h"
-
-/* Counters of Apdex. */
-#define APDEX_SATISFIED 0
-#define APDEX_TOLERATED 1
-#define APDEX_TOTAL 2
-#define APDEX_COUNTERS 3
 
 /* Counters of a share. */
 #define SHARE_HITS 0
@@ -95,16 +90,8 @@ apdex_add(FunctionCallInfo fcinfo, int64 units)
 	int64	   *n;
 	ArrayType  *state = state_array(fcinfo, APDEX_COUNTERS, &n);
 	double		threshold = metric_threshold(fcinfo, 2);
-	double		v = PG_ARGISNULL(1) ? NAN : PG_GETARG_FLOAT8(1);
 
-	if (v >= 0 && !isnan(threshold))
-	{
-		n[APDEX_TOTAL] += units;
-		if (v <= threshold)
-			n[APDEX_SATISFIED] += units;
-		else if (v <= 4 * threshold)
-			n[APDEX_TOLERATED] += units;
-	}
+	apdex_count(n, PG_ARGISNULL(1) ? NAN : PG_GETARG_FLOAT8(1), threshold, units);
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 

@@ -14,7 +14,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
-#include "metrics/span_facts.h"
+#include "metrics/modules.h"
 #include "spanset/glue.h"
 #include "types/types.h"
 
@@ -24,6 +24,7 @@ typedef struct Module
 	const char *category;
 	const char *op_start;		/* of the ops that count; NULL: all */
 	size_t		label;			/* which string of the facts tells its spans apart */
+	bool		by_transaction; /* rollups tell transactions apart, too */
 } Module;
 
 #define NO_LABEL 0
@@ -31,10 +32,10 @@ typedef struct Module
 
 /* Requests are those that a service sends, not those that it serves. */
 static const Module modules[] = {
-	{"queries", "db", NULL, LABEL(system)},
-	{"requests", "http", "http.client", NO_LABEL},
-	{"caches", "cache", NULL, LABEL(key_prefix)},
-	{"queues", "queue", NULL, LABEL(destination)}
+	{"queries", "db", NULL, LABEL(system), false},
+	{"requests", "http", "http.client", NO_LABEL, false},
+	{"caches", "cache", NULL, LABEL(key_prefix), true},
+	{"queues", "queue", NULL, LABEL(destination), false}
 };
 
 /* NULL for "all". */
@@ -151,38 +152,59 @@ string_of(const SpansetStrings *column, uint32 code)
 #define MAX_LABEL 200
 #define MAX_DESCRIPTION 1000
 
-/* A row; what attributes and description say only for spans of a module. */
+/* A span of a module; m NULL: of none, whose attributes and description say nothing here. */
 static void
-put_span(ReturnSetInfo *rsinfo, const SpansetColumns *c, int i, const Module *m)
+read_span(const SpansetColumns *c, int i, const Module *m, ModuleSpan *span)
 {
 	const ApmStr none = {NULL, 0};
+
+	span->module = span->label = span->description = none;
+	span->by_transaction = m != NULL && m->by_transaction;
+	span->op = string_of(&c->op, c->op.codes[i]);
+	span->category = string_of(&c->category, c->category.codes[i]);
+	span->group = string_of(&c->group, c->group.codes[i]);
+	span->status = c->status[i];
+	span->duration_us = c->duration_us[i];
+	span->self_time_us = c->self_time_us[i];
+	span_facts_read(m != NULL ? c->attributes[i] : none, &span->facts);
+	if (m == NULL)
+		return;
+	span->module.data = m->name;
+	span->module.len = strlen(m->name);
+	span->description = cut(string_of(&c->description, c->description.codes[i]), MAX_DESCRIPTION);
+	if (m->label != NO_LABEL)
+		span->label = cut(*(ApmStr *) ((char *) &span->facts + m->label - 1), MAX_LABEL);
+}
+
+void
+module_span_read(const SpansetColumns *c, int i, ModuleSpan *span)
+{
+	read_span(c, i, module_of(c, i, NULL), span);
+}
+
+static void
+put_span(ReturnSetInfo *rsinfo, const ModuleSpan *s)
+{
 	Datum		values[MODULE_COLUMNS];
 	bool		nulls[MODULE_COLUMNS] = {false};
-	SpanFacts	f;
-	ApmStr		label = none;
 
-	span_facts_read(m != NULL ? c->attributes[i] : none, &f);
-	if (m != NULL && m->label != NO_LABEL)
-		label = *(ApmStr *) ((char *) &f + m->label - 1);
-	values[0] = CStringGetTextDatum(m != NULL ? m->name : "");
-	nulls[0] = m == NULL;
-	values[1] = text_or_null(string_of(&c->op, c->op.codes[i]), &nulls[1]);
-	values[2] = text_or_null(string_of(&c->category, c->category.codes[i]), &nulls[2]);
-	values[3] = text_or_null(string_of(&c->group, c->group.codes[i]), &nulls[3]);
-	values[4] = text_or_null(cut(label, MAX_LABEL), &nulls[4]);
-	values[5] = text_or_null(cut(m != NULL ? string_of(&c->description, c->description.codes[i]) : none,
-								 MAX_DESCRIPTION), &nulls[5]);
-	nulls[6] = c->status[i] == APM_STATUS_NULL;
-	values[6] = nulls[6] ? (Datum) 0 : ObjectIdGetDatum(types_status_oid(c->status[i]));
-	values[7] = Float8GetDatum((double) c->duration_us[i] / 1000.0);
-	nulls[8] = c->self_time_us[i] == APM_MICROS_NULL;
-	values[8] = Float8GetDatum((double) c->self_time_us[i] / 1000.0);
-	values[9] = number_or_null(f.http_status, &nulls[9]);
-	nulls[10] = isnan(f.hit);
-	values[10] = BoolGetDatum(f.hit == 1);
-	values[11] = number_or_null(f.item_size, &nulls[11]);
-	values[12] = number_or_null(f.latency_ms, &nulls[12]);
-	values[13] = number_or_null(f.retries, &nulls[13]);
+	values[0] = text_or_null(s->module, &nulls[0]);
+	values[1] = text_or_null(s->op, &nulls[1]);
+	values[2] = text_or_null(s->category, &nulls[2]);
+	values[3] = text_or_null(s->group, &nulls[3]);
+	values[4] = text_or_null(s->label, &nulls[4]);
+	values[5] = text_or_null(s->description, &nulls[5]);
+	nulls[6] = s->status == APM_STATUS_NULL;
+	values[6] = nulls[6] ? (Datum) 0 : ObjectIdGetDatum(types_status_oid(s->status));
+	values[7] = Float8GetDatum((double) s->duration_us / 1000.0);
+	nulls[8] = s->self_time_us == APM_MICROS_NULL;
+	values[8] = Float8GetDatum((double) s->self_time_us / 1000.0);
+	values[9] = number_or_null(s->facts.http_status, &nulls[9]);
+	nulls[10] = isnan(s->facts.hit);
+	values[10] = BoolGetDatum(s->facts.hit == 1);
+	values[11] = number_or_null(s->facts.item_size, &nulls[11]);
+	values[12] = number_or_null(s->facts.latency_ms, &nulls[12]);
+	values[13] = number_or_null(s->facts.retries, &nulls[13]);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -202,17 +224,19 @@ module_spans(PG_FUNCTION_ARGS)
 	spanset_open(&c, set, SPANSET_CATEGORY);
 	if (!set_matches(&c, m))
 		PG_RETURN_NULL();
-	spanset_open(&c, set, SPANSET_HOT | SPANSET_SELF_TIME | SPANSET_STATUS | SPANSET_TEXT);
+	spanset_open(&c, set, MODULE_WANTED);
 	row_context = AllocSetContextCreate(CurrentMemoryContext, "apm module row", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(row_context);
 	for (i = 0; i < c.n; i++)
 	{
 		const Module *found = module_of(&c, i, m);
+		ModuleSpan	span;
 
 		if (found == NULL && m != NULL)
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		put_span((ReturnSetInfo *) fcinfo->resultinfo, &c, i, found);
+		read_span(&c, i, found, &span);
+		put_span((ReturnSetInfo *) fcinfo->resultinfo, &span);
 		MemoryContextReset(row_context);
 	}
 	MemoryContextSwitchTo(old);

@@ -49,22 +49,27 @@ sized(HllWork *work)
 	return work;
 }
 
+Datum
+distinct_datum_compact(const HllWork *state)
+{
+	size_t		size;
+	struct varlena *block = (struct varlena *) hll_compact(state, &size);
+
+	SET_VARSIZE(block, size);
+	return PointerGetDatum(block);
+}
+
 /* The compact form of a datum in either layout. */
 static struct varlena *
 compact_of(Datum datum)
 {
 	const HllWork *work;
 	struct varlena *block = open_hll(datum, &work);
-	size_t		size;
 	HllView		view;
 
-	if (work == NULL)
-	{
-		check_view(block, VARSIZE(block), &view, ERRCODE_DATA_CORRUPTED);
-		return block;
-	}
-	block = (struct varlena *) hll_compact(work, &size);
-	SET_VARSIZE(block, size);
+	if (work != NULL)
+		return (struct varlena *) DatumGetPointer(distinct_datum_compact(work));
+	check_view(block, VARSIZE(block), &view, ERRCODE_DATA_CORRUPTED);
 	return block;
 }
 

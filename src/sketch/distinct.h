@@ -20,6 +20,9 @@ extern HllWork *distinct_state(FunctionCallInfo fcinfo, bool marked);
 /* Adds a text value and returns the state, which may be a new block. */
 extern HllWork *distinct_add(HllWork *state, const text *value, bool mark);
 
+/* The compact form of a state as a datum. */
+extern Datum distinct_datum_compact(const HllWork *state);
+
 /* Counts of an apm.hll datum in either layout, after checking its bytes. */
 extern double distinct_count_of(Datum hll, bool marked_only);
 

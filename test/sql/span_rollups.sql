@@ -96,7 +96,27 @@ SELECT sum(operations) FROM apm.caches('2011-05-01 00:10', '2011-05-01 00:20', 4
 SET pg_apm.use_rollups = off;
 SELECT sum(published + processed) FROM apm.queues('2011-05-01', '2011-05-04', 4600, explain => true);
 RESET pg_apm.use_rollups;
+-- cells of caches alone are told apart by transaction
+SELECT sum(operations) FROM apm.caches('2011-05-01', '2011-05-04', 4600, transaction_name => 'GET /1', explain => true);
+SELECT sum(queries) FROM apm.queries('2011-05-01', '2011-05-04', 4600, transaction_name => 'GET /1', explain => true);
 SET client_min_messages = warning;
+
+-- Cells come in parts when they take more memory than they may; together they say the same.
+CREATE FUNCTION pg_temp.gathered(memory text) RETURNS TABLE (cell text, parts bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('work_mem', memory, true);
+  RETURN QUERY EXECUTE (
+    SELECT format('SELECT ROW(c.width, c.bucket, %1$s, %2$s)::text, count(*) FROM _apm.gather_spans(
+                     ''SELECT project_id, end_time, transaction_name, environment, release, spans FROM _apm.span_batches WHERE project_id IN (4600, 4601)'',
+                     ''infinity'', ''infinity'', ''2011-05-03'') c GROUP BY c.width, c.bucket, %1$s',
+                  string_agg('c.' || k.name, ', ' ORDER BY k.place) FILTER (WHERE k.is_key), string_agg(k.merged, ', ' ORDER BY k.place) FILTER (WHERE NOT k.is_key))
+      FROM _apm.cube_columns k WHERE k.cube = 'spans' AND k.stored);
+END $$;
+SELECT count(*) = count(*) FILTER (WHERE a.cell = b.cell) AS same, sum(a.parts) = count(*) AS whole, sum(b.parts) > count(*) AS in_parts
+  FROM pg_temp.gathered('64MB') a FULL JOIN pg_temp.gathered('64kB') b USING (cell);
+SELECT * FROM _apm.gather_spans('SELECT 1, now()', 'infinity', 'infinity', 'infinity');
+SELECT * FROM _apm.gather_spans('CREATE TABLE no_rows ()', 'infinity', 'infinity', 'infinity');
+RESET work_mem;
 
 -- Rows that came later, rows that changed, rows that went: before and after the next round.
 SELECT pg_temp.store(1000, 1020, '-5 days');
