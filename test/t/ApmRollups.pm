@@ -50,7 +50,7 @@ my %cells = (
 			 WHERE t.stored_xid < (SELECT bound FROM _apm.rollup_state WHERE kind = 'transactions') AND t.end_time >= %s AND t.end_time < %s
 			 GROUP BY t.project_id, 3, n.cell_name, t.op, t.environment, t.release, m.vital},
 		kind => 'transactions' },
-	# descriptions of queries, requests, caches and queues alone
+	# descriptions of queries, requests, caches and queues alone; names of caches alone
 	spans => {
 		cells => q{
 			SELECT ROW(c.project_id, c.transaction_name, c.environment, c.release, c.op, c.category, c.span_group, c.status)::text AS key, c.project_id, c.bucket,
@@ -68,7 +68,7 @@ my %cells = (
 			           count(t.attributes -> 'cache.item_size'), coalesce(sum((t.attributes ->> 'cache.item_size')::int), 0),
 			           count(t.attributes -> 'messaging.message.receive.latency'), coalesce(sum((t.attributes ->> 'messaging.message.receive.latency')::int), 0) * 1000,
 			           min(t.description COLLATE "C") FILTER (WHERE t.is_module), apm.sketch_agg(t.duration_ms), apm.sketch_agg(t.self_time_ms))::text AS val
-			  FROM (SELECT b.project_id, b.end_time, b.stored_xid, b.environment, b.release, load.cell_name('spans', b.project_id, b.end_time, b.transaction_name), s.*,
+			  FROM (SELECT b.project_id, b.end_time, b.stored_xid, b.environment, b.release, CASE WHEN s.category = 'cache' THEN load.cell_name('spans', b.project_id, b.end_time, b.transaction_name) END AS cell_name, s.*,
 			               (s.attributes ->> 'http.response.status_code')::int AS http,
 			               s.category IN ('db', 'cache', 'queue') OR s.category = 'http' AND s.op LIKE 'http.client%%' AS is_module
 			          FROM _apm.span_batches b, LATERAL apm.unnest(b.spans) s) t
