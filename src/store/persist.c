@@ -258,8 +258,23 @@ batch_row(StoreBatch *batch, StoreSegment *s, TupleDesc desc, const SpansetLexic
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
+/*
+ * Rows on their way into the tables: so few at a time that their memory, used
+ * again and again, stays in the caches and with the process.
+ */
+#define ROWS_AT_A_TIME 200
+
+typedef struct SegmentRows
+{
+	MemoryContext context;		/* of the rows and their arrays */
+	Datum		transactions[ROWS_AT_A_TIME];
+	Datum		batches[ROWS_AT_A_TIME];
+	int			ntransactions;
+	int			nbatches;
+} SegmentRows;
+
 static void
-persist_segments(StoreBatch *batch)
+store_segment_rows(SegmentRows *rows)
 {
 	static Statement insert_transactions = {
 		"INSERT INTO apm.transactions SELECT t.* FROM pg_catalog.unnest($1) t",
@@ -271,13 +286,25 @@ persist_segments(StoreBatch *batch)
 		" SELECT b.* FROM pg_catalog.unnest($1) b",
 		1, {InvalidOid}, "_apm", "span_batch", NULL, InvalidOid
 	};
-	Datum	   *transactions = palloc(sizeof(Datum) * Max(batch->nsegments, 1));
-	Datum	   *batches = palloc(sizeof(Datum) * Max(batch->nsegments, 1));
+	MemoryContext old = MemoryContextSwitchTo(rows->context);
+
+	insert_rows(&insert_transactions, rows->transactions, rows->ntransactions);
+	insert_rows(&insert_batches, rows->batches, rows->nbatches);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(rows->context);
+	rows->ntransactions = rows->nbatches = 0;
+}
+
+static void
+persist_segments(StoreBatch *batch)
+{
+	SegmentRows rows = {0};
 	TupleDesc	desc = lookup_rowtype_tupdesc(statement_row_type("_apm", "span_batch"), -1);
 	const SpansetLexicon *lexicon = batch->nsegments > 0 ? lexicon_newest() : NULL;
-	int			ntransactions = 0;
-	int			nbatches = 0;
+	MemoryContext old;
 	int			i;
+
+	rows.context = AllocSetContextCreate(CurrentMemoryContext, "apm rows of segments", ALLOCSET_DEFAULT_SIZES);
 
 	for (i = 0; i < batch->nsegments; i++)
 	{
@@ -294,17 +321,22 @@ persist_segments(StoreBatch *batch)
 						   "transaction", "cut", "A text longer than its limit was cut.", 1);
 			s->segment.transaction_name = s->transaction.name;
 			vitals_measure(s);
-			transactions[ntransactions++] =
+		}
+		old = MemoryContextSwitchTo(rows.context);
+		if (s->segment.transaction != NULL)
+			rows.transactions[rows.ntransactions++] =
 				HeapTupleGetDatum(rows_transaction(&s->transaction, body->project_id,
 												   body->received_at));
-		}
 		if (!s->spans_retired)
-			batches[nbatches++] = batch_row(batch, s, desc, lexicon);
+			rows.batches[rows.nbatches++] = batch_row(batch, s, desc, lexicon);
+		MemoryContextSwitchTo(old);
 		batch->items[s->item].stored = true;
+		if (Max(rows.ntransactions, rows.nbatches) == ROWS_AT_A_TIME)
+			store_segment_rows(&rows);
 	}
 	ReleaseTupleDesc(desc);
-	insert_rows(&insert_transactions, transactions, ntransactions);
-	insert_rows(&insert_batches, batches, nbatches);
+	store_segment_rows(&rows);
+	MemoryContextDelete(rows.context);
 }
 
 static void
