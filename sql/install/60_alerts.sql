@@ -699,7 +699,7 @@ DECLARE
   s apm.alert_states;
   step record;
   step_s float8 := extract(epoch FROM r.every);
-  n float8 := floor(extract(epoch FROM until - since)::float8 / step_s);
+  n float8 := floor(_apm.window_seconds(since, until) / step_s);    -- NULL without bounds
 BEGIN
   IF n IS NULL OR n < 0 OR n >= 10000 THEN
     RAISE EXCEPTION 'cannot preview alert rule "%" from % to %', name, since, until

@@ -81,6 +81,9 @@ SELECT * FROM apm.create_project('', 4105);
 SELECT * FROM apm.create_project('again', 4101);
 SELECT * FROM apm.create_project('zero', 0);
 SELECT apm.register_format('nonsense', 'pg_catalog.now()'::regprocedure);
+SELECT apm.register_format('nonsense', '1'::regprocedure);
+SELECT apm.register_format('Not a name', 'apm.format_sentry(internal)'::regprocedure);
+SELECT apm.register_format('sentry', 'apm.format_sentry(internal)'::regprocedure);
 SELECT apm.unregister_format('sentry');
 
 -- roles: a writer stores and reads nothing, a reader reads and stores nothing
