@@ -8,12 +8,12 @@ WITH object (section, ordinal, name, comment) AS (
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname = 'apm' AND c.relkind IN ('r', 'p', 'v')
   UNION ALL
-  SELECT CASE p.prokind WHEN 'a' THEN 'Aggregates' ELSE 'Functions' END, CASE p.prokind WHEN 'a' THEN 3 ELSE 4 END,
+  SELECT CASE p.prokind WHEN 'a' THEN 'Aggregates' WHEN 'p' THEN 'Procedures' ELSE 'Functions' END, CASE p.prokind WHEN 'a' THEN 3 WHEN 'p' THEN 5 ELSE 4 END,
          format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_arguments(p.oid))
            || CASE WHEN pg_get_function_result(p.oid) IS NOT NULL THEN ' → ' || pg_get_function_result(p.oid) ELSE '' END,
          obj_description(p.oid, 'pg_proc')
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-   WHERE n.nspname = 'apm' AND p.prokind <> 'p'
+   WHERE n.nspname = 'apm'
      -- functions behind operators, casts and input and output stand in psql's \df
      AND NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid)
      AND NOT EXISTS (SELECT FROM pg_cast k WHERE k.castfunc = p.oid)

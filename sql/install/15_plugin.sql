@@ -18,8 +18,16 @@ CREATE FUNCTION apm.register_format(format_name text, handler regprocedure, desc
   SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF (SELECT prorettype <> 'internal'::regtype OR proargtypes <> '2281'::oidvector
-        FROM pg_proc WHERE oid = handler::oid) THEN
+  IF format_name !~ '^[a-z][a-z0-9_]*$' THEN
+    RAISE EXCEPTION 'the name of a format consists of lower-case letters, digits and underscores'
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as otlp_json.';
+  END IF;
+  IF EXISTS (SELECT FROM apm.formats f WHERE f.name = format_name) THEN
+    RAISE EXCEPTION 'format "%" exists already', format_name
+      USING ERRCODE = 'duplicate_object', HINT = 'Unless it is built in, apm.unregister_format() removes it.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_proc
+                  WHERE oid = handler::oid AND prorettype = 'internal'::regtype AND proargtypes = '2281'::oidvector) THEN
     RAISE EXCEPTION 'function % is not a format handler', handler
       USING ERRCODE = 'invalid_object_definition',
             HINT = 'Declare it as FUNCTION f(internal) RETURNS internal LANGUAGE C.';

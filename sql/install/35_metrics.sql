@@ -203,7 +203,7 @@ COMMENT ON FUNCTION _apm.check_window(timestamptz, timestamptz) IS 'True, or an 
 
 CREATE FUNCTION _apm.window_seconds(since timestamptz, until timestamptz) RETURNS float8
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN CASE WHEN isfinite(since) AND isfinite(until) THEN extract(epoch FROM until - since) END;
+  RETURN CASE WHEN isfinite(since) AND isfinite(until) THEN extract(epoch FROM until) - extract(epoch FROM since) END;
 COMMENT ON FUNCTION _apm.window_seconds(timestamptz, timestamptz) IS 'Length of a window in seconds; NULL if it has no bounds. Example: SELECT _apm.window_seconds(now() - interval ''1 hour'', now())';
 
 CREATE FUNCTION apm.metric_value(metric text,

@@ -11,9 +11,11 @@ CREATE TABLE apm.projects (
 );
 COMMENT ON TABLE apm.projects IS 'Projects: one for each service or application that sends data. Example: SELECT * FROM apm.projects';
 
+-- Tables whose rows pg_dump carries have no foreign keys between each other:
+-- pg_restore --jobs loads tables of an extension in any order, with the keys in place.
 CREATE TABLE apm.project_keys (
   public_key text PRIMARY KEY CHECK (public_key ~ '^[0-9a-f]{32}$'),
-  project_id integer NOT NULL REFERENCES apm.projects,
+  project_id integer NOT NULL,
   enabled    boolean NOT NULL DEFAULT true,
   created_at timestamptz NOT NULL DEFAULT now()
 );

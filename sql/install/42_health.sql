@@ -223,7 +223,9 @@ AS $$
                  count(DISTINCT s.user_key) AS users,
                  count(DISTINCT s.user_key) FILTER (WHERE s.status = 'crashed') AS crashed_users
             FROM apm.sessions s
-           WHERE s.started_at >= crash_free_rates.since AND s.started_at < crash_free_rates.until
+           WHERE _apm.check_window(crash_free_rates.since, crash_free_rates.until)
+             AND (crash_free_rates.since IS NULL OR s.started_at >= crash_free_rates.since)
+             AND (crash_free_rates.until IS NULL OR s.started_at < crash_free_rates.until)
              AND (crash_free_rates.project_id IS NULL OR s.project_id = crash_free_rates.project_id)
              AND (crash_free_rates.environment IS NULL OR s.environment = crash_free_rates.environment)
              AND (crash_free_rates.release IS NULL OR s.release = crash_free_rates.release)

@@ -68,6 +68,13 @@ AS $$
 $$;
 COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, the failure rate by apm.failure_rules, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Names beyond pg_apm.max_names come together as << other >> where rollups are read; explain says in a NOTICE whether they were. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
 
+-- The difference of two timestamps wraps around beyond 292,000 years: seconds
+-- are subtracted, not timestamps.
+CREATE FUNCTION _apm.series_points(since timestamptz, until timestamptz, width interval) RETURNS float8
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN ceil((extract(epoch FROM until) - extract(epoch FROM _apm.bin(width, since))) / extract(epoch FROM width));
+COMMENT ON FUNCTION _apm.series_points(timestamptz, timestamptz, interval) IS 'How many buckets of a width a window meets. Example: SELECT _apm.series_points(now() - interval ''1 day'', now(), ''1 hour'')';
+
 -- The step of a series over a window: the one asked for, if it is usable, else
 -- the finest of the usual widths that gives at most 300 points.
 CREATE FUNCTION _apm.series_step(since timestamptz, until timestamptz, step interval) RETURNS interval
@@ -88,7 +95,7 @@ BEGIN
   IF width IS NULL THEN
     SELECT w INTO width
       FROM unnest('{1s,5s,10s,30s,1min,5min,10min,30min,1h,3h,6h,12h,1d,7d}'::interval[]) w
-     WHERE extract(epoch FROM until - since) <= 300 * extract(epoch FROM w)
+     WHERE _apm.series_points(since, until, w) <= 300
      ORDER BY w LIMIT 1;
     width := coalesce(width, interval '28 days');
   END IF;
@@ -100,12 +107,18 @@ BEGIN
     RAISE EXCEPTION 'step must be above 0'
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as ''5 minutes''.';
   END IF;
-  points := extract(epoch FROM until - since) / extract(epoch FROM width);
+  -- Buckets of any length have to begin somewhere in what timestamptz can hold.
+  IF width > interval '36500 days' THEN
+    RAISE EXCEPTION 'step must not be longer than 36500 days'
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'For one number over the whole window there is apm.metric_value().';
+  END IF;
+  points := _apm.series_points(since, until, width);
   IF points > max_points THEN
-    RAISE EXCEPTION 'a step of % gives % points, more than %', width, ceil(points), max_points
+    -- A window may begin within a bucket and so meet one more than it is long.
+    RAISE EXCEPTION 'a step of % gives % points, more than %', width, points, max_points
       USING ERRCODE = 'program_limit_exceeded',
             HINT = format('Use a step of at least %s, or a shorter window.',
-                          justify_hours(make_interval(secs => ceil(extract(epoch FROM until - since) / max_points)::float8)));
+                          justify_hours(make_interval(secs => ceil(_apm.window_seconds(since, until) / (max_points - 1)))));
   END IF;
   RETURN width;
 END
@@ -156,7 +169,7 @@ BEGIN
   END IF;
 END
 $$;
-COMMENT ON FUNCTION apm.timeseries(text, timestamptz, timestamptz, interval, integer, text, text, text, text, boolean) IS 'A metric over time, in the metric''s unit: one row a step, buckets that begin at multiples of the step in UTC (weeks on Monday), with the number of transactions behind each value; buckets without any have NULL, for count() 0. Without step, one that gives at most 300 points. Steps of whole minutes, hours or days read rollups where these hold the metric; explain says so in a NOTICE. Example: SELECT * FROM apm.timeseries(''p95(duration)'', now() - interval ''6 hours'', now(), ''5 minutes'')';
+COMMENT ON FUNCTION apm.timeseries(text, timestamptz, timestamptz, interval, integer, text, text, text, text, boolean) IS 'A metric over time, in the metric''s unit: one row a step, at most 11,000, buckets that begin at multiples of the step in UTC (weeks on Monday), with the number of transactions behind each value; buckets without any have NULL, for count() 0. Without step, one that gives at most 300 points. Steps of whole minutes, hours or days read rollups where these hold the metric; explain says so in a NOTICE. Example: SELECT * FROM apm.timeseries(''p95(duration)'', now() - interval ''6 hours'', now(), ''5 minutes'')';
 
 CREATE FUNCTION apm.web_vitals(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,

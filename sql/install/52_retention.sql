@@ -118,8 +118,17 @@ END
 $$;
 COMMENT ON FUNCTION _apm.purge_incidents(timestamptz, integer) IS 'Deletes incidents that were resolved before a moment; returns how many';
 
--- Cells before a moment, of hours whose rows were dropped: while there are rows,
+-- Cells before a moment, of days whose rows were dropped: while there are rows,
 -- their cells must say what they say.
+CREATE FUNCTION _apm.expired_cells(before timestamptz) RETURNS TABLE (cells regclass, until timestamptz)
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT (u.store || w)::regclass, least(before, _apm.kept_since(u.kind))
+    FROM _apm.cubes u, unnest('{_minutes,_hours,_days}'::text[]) w
+$$;
+COMMENT ON FUNCTION _apm.expired_cells(timestamptz) IS 'Tables of rollups, with the moment up to which the next apm.maintain() deletes of each, if those before a moment are too old';
+
 CREATE FUNCTION _apm.purge_cells(before timestamptz, most integer) RETURNS bigint
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
@@ -128,14 +137,24 @@ DECLARE
   c record;
   n bigint := 0;
 BEGIN
-  FOR c IN SELECT u.store || w AS cells, least(before, _apm.kept_since(u.kind)) AS until
-             FROM _apm.cubes u, unnest('{_minutes,_hours,_days}'::text[]) w LOOP
+  FOR c IN SELECT * FROM _apm.expired_cells(before) LOOP
     n := n + _apm.purge_rows(c.cells, 'bucket', c.until, most);
   END LOOP;
   RETURN n;
 END
 $$;
 COMMENT ON FUNCTION _apm.purge_cells(timestamptz, integer) IS 'Deletes rollups before a moment, as far as their rows were dropped; returns how many';
+
+-- Before which moment rows of a kind without partitions are too old.  Rollups go
+-- by whole days: hours and minutes of a day must say what its day says.
+CREATE FUNCTION _apm.purge_before(wanted text) RETURNS timestamptz
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
+AS $$
+  SELECT date_trunc(CASE wanted WHEN 'rollups' THEN 'day' ELSE 'hour' END, now() - r.age)
+    FROM _apm.retention r WHERE r.kind = wanted AND r.age IS NOT NULL
+$$;
+COMMENT ON FUNCTION _apm.purge_before(text) IS 'The moment before which rows of a kind without partitions are too old; NULL if it is kept for ever';
 
 -- Rows are deleted hour by hour, a bounded number in each run.
 CREATE FUNCTION _apm.purge_kind(wanted text) RETURNS text
@@ -151,7 +170,7 @@ DECLARE
 BEGIN
   SELECT * INTO r FROM _apm.retention t WHERE t.kind = wanted AND t.age IS NOT NULL;
   SELECT * INTO k FROM _apm.kinds t WHERE t.kind = wanted;
-  until := date_trunc('hour', now() - r.age);
+  until := _apm.purge_before(wanted);
   IF until IS NULL OR until <= r.purged_until THEN
     RETURN NULL;
   END IF;
@@ -175,6 +194,8 @@ CREATE FUNCTION _apm.retention_notice(wanted text) RETURNS void
 AS $$
 DECLARE
   k     _apm.kinds;
+  c     record;
+  m     bigint;
   n     bigint;
   bytes bigint;
   days  bigint;
@@ -185,9 +206,16 @@ BEGIN
       FROM _apm.expired_days(wanted) e;
     RAISE NOTICE 'the next apm.maintain() will drop % rows of %: % days, % bytes', n, wanted, days, bytes;
   ELSE
-    EXECUTE format('SELECT count(*) FROM %s WHERE %I < $1', k.relation, k.time_column) INTO n
-      USING (SELECT date_trunc('hour', now() - r.age) FROM _apm.retention r WHERE r.kind = wanted);
-    bytes := CASE WHEN n = 0 THEN 0 ELSE pg_total_relation_size(k.relation::regclass) * n / greatest(_apm.count_rows(k.relation::regclass), n) END;
+    n := 0;
+    bytes := 0;
+    FOR c IN SELECT e.cells AS relation, e.until FROM _apm.expired_cells(_apm.purge_before(wanted)) e WHERE wanted = 'rollups'
+             UNION ALL SELECT k.relation::regclass, _apm.purge_before(wanted) WHERE wanted <> 'rollups' LOOP
+      EXECUTE format('SELECT count(*) FROM %s WHERE %I < $1', c.relation, k.time_column) INTO m USING c.until;
+      n := n + m;
+      IF m > 0 THEN
+        bytes := bytes + pg_total_relation_size(c.relation) * m / greatest(_apm.count_rows(c.relation), m);
+      END IF;
+    END LOOP;
     RAISE NOTICE 'the next apm.maintain() will delete % rows of %: about % bytes', n, wanted, bytes;
   END IF;
 END
@@ -241,6 +269,6 @@ BEGIN
   PERFORM _apm.retention_notice(kind);
 END
 $$;
-COMMENT ON FUNCTION apm.set_retention(text, interval, text) IS 'Sets how long a kind of data is kept: by age, and for transactions, spans and errors also by size on disk; whichever comes first, without either for ever (the default). Whole days are dropped, by apm.maintain(); a NOTICE says how many rows and bytes the next run will drop. Rollups older than their age are deleted once the rows are gone that they stand for. Kinds: SELECT kind FROM apm.retention. Example: SELECT apm.set_retention(''spans'', ''30 days'', ''200 GB'')';
+COMMENT ON FUNCTION apm.set_retention(text, interval, text) IS 'Sets how long a kind of data is kept: by age, and for transactions, spans and errors also by size on disk; whichever comes first, without either for ever (the default). Whole days are dropped, by apm.maintain(); a NOTICE says how many rows and bytes the next run will drop. Rollups older than their age are deleted by whole days, once the rows are gone that they stand for. Kinds: SELECT kind FROM apm.retention. Example: SELECT apm.set_retention(''spans'', ''30 days'', ''200 GB'')';
 
 SELECT pg_catalog.pg_extension_config_dump('_apm.retention', '');

@@ -51,6 +51,7 @@ GRANT SELECT, INSERT, UPDATE ON _apm.bulk_loads TO apm_writer;
 GRANT SELECT ON _apm.bulk_loads TO apm_reader;
 GRANT SELECT ON apm.bulk_loads TO apm_writer;
 GRANT INSERT, UPDATE, DELETE ON apm.metrics, apm.thresholds, apm.failure_rules, apm.scrub_rules TO apm_admin;
+GRANT UPDATE (name) ON apm.projects TO apm_admin;
 
 -- Only code of the extension that rewrites rolled rows may mark them so.
 REVOKE EXECUTE ON FUNCTION _apm.store_as_rolled(boolean) FROM apm_admin;

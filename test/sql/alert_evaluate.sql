@@ -70,6 +70,8 @@ SELECT count(*) AS compared, count(*) FILTER (WHERE (p.value, p.samples, p.verdi
 SELECT count(*) FROM apm.preview_alert('slow', '2001-03-01 10:00', '2001-03-01 10:04');
 SELECT apm.preview_alert('slow', '2001-03-01 10:00', '2001-03-01 09:00');
 SELECT apm.preview_alert('slow', '2001-03-01 10:00', '2002-03-01 10:00');
+SELECT apm.preview_alert('slow', '-infinity', '2002-03-01 10:00');
+SELECT apm.preview_alert('slow', '2001-03-01 10:00', 'infinity');
 SELECT apm.preview_alert('slwo');
 
 -- Filters; count() has a value in an empty window, nothing else has.

@@ -26,6 +26,13 @@ CREATE TEMP VIEW label AS
 SELECT (SELECT count(*) > 50 FROM function) AS functions, (SELECT count(*) > 5 FROM relation) AS relations,
        (SELECT count(*) > 6 FROM type) AS types, (SELECT count(*) > 100 FROM label) AS labels;
 
+-- The extension depends on no schema that anybody may drop, and the data with it.
+SELECT extnamespace::regnamespace AS schema FROM pg_extension WHERE extname = 'pg_apm';
+
+-- pg_restore --jobs loads the tables of an extension in any order, while foreign keys hold.
+SELECT c.conrelid::regclass, c.conname FROM pg_constraint c JOIN pg_extension e ON e.extname = 'pg_apm'
+ WHERE c.contype = 'f' AND c.conrelid = ANY (e.extconfig) AND c.confrelid = ANY (e.extconfig);
+
 -- Everything lies in the two schemas; only operators stand in pg_catalog.
 SELECT pg_describe_object(classid, objid, 0) AS elsewhere
   FROM member, pg_identify_object(classid, objid, 0) i

@@ -108,6 +108,18 @@ SELECT * FROM apm.timeseries('count()', '-infinity', '2011-03-01', '1 hour');
 ROLLBACK TO s;
 SELECT * FROM apm.timeseries('count()', '1001-01-01', '3001-01-01');
 ROLLBACK TO s;
+-- windows longer than an interval can say: not a number below 0
+SELECT * FROM apm.timeseries('count()', '4713-01-01 BC', '294276-12-31', '1 hour');
+ROLLBACK TO s;
+SELECT * FROM apm.duration_percentiles('4713-01-01 BC', '294276-12-31', '1 hour');
+ROLLBACK TO s;
+SELECT * FROM apm.timeseries('count()', '4713-01-01 BC', '294276-12-31');
+ROLLBACK TO s;
+SELECT * FROM apm.timeseries('count()', '2011-03-01', '2011-03-03', '2000000000 days');
+ROLLBACK TO s;
+-- a window that begins within a bucket meets one more
+SELECT * FROM apm.timeseries('count()', '2011-03-01 00:00:00.5', '2011-03-01 03:03:20.5', '1 s');
+ROLLBACK TO s;
 SELECT * FROM apm.endpoints(max_rows => -1);
 ROLLBACK TO s;
 SELECT * FROM apm.queries(max_rows => -1);
@@ -116,6 +128,11 @@ SELECT * FROM apm.endpoints('2011-03-01', '2011-03-01', threshold_ms => 'NaN');
 ROLLBACK TO s;
 SELECT * FROM apm.timeseries('cuont()');
 ROLLBACK TO s;
+
+SELECT count(*) FROM apm.timeseries('count()', '2011-03-01', '2011-03-01 03:03:20', '1 s');
+SELECT count(*) FROM apm.timeseries('count()', '2011-03-01', '2011-03-02 01:00');
+SELECT count(*) FROM apm.timeseries('count()', '2011-03-01 00:01', '2011-03-02 01:01');
+SELECT epm > 0 AS positive FROM apm.endpoints('4713-01-01 BC', '294276-12-31') LIMIT 1;
 
 -- web vitals
 SELECT vital, samples, p75::numeric(10, 3), rating, good, meh, poor, score::numeric(10, 6)

@@ -72,6 +72,10 @@ SELECT release_name, sessions FROM apm.crash_free_rates('2026-03-01', '2026-03-0
 SELECT release_name, sessions, users, crash_free_users FROM apm.crash_free_rates('2026-03-01', '2026-03-02', 4231, release => 'shop@2.0');
 SELECT * FROM apm.crash_free_rates('2026-03-02', '2026-03-03', 4231);
 SELECT count(*) FROM apm.crash_free_rates() WHERE project = 4231;
+SELECT count(*) FROM apm.crash_free_rates(NULL, NULL, 4231);
+\set SHOW_CONTEXT never
+SELECT count(*) FROM apm.crash_free_rates('2026-03-02', '2026-03-01', 4231);
+\set SHOW_CONTEXT errors
 
 -- a check-in and its end, twice; the end of the latest one in progress by the nil id
 SELECT pg_temp.ingest(pg_temp.item('check_in', '{"check_in_id":"11111111111111111111111111111111","monitor_slug":"nightly","status":"in_progress","environment":"production","contexts":{"trace":{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}},"monitor_config":{"schedule":{"type":"crontab","value":"0 3 * * *"},"checkin_margin":5,"max_runtime":10,"timezone":"Europe/Vienna","failure_issue_threshold":2,"recovery_threshold":1}}'), '2026-03-01 02:00:00+00');

@@ -49,6 +49,10 @@ SET client_min_messages = notice;
 SELECT accepted FROM apm.ingest(pg_temp.tx('22222222222222222222222222222222', '00000000000000a2'), 4103);
 SELECT accepted FROM apm.ingest(pg_temp.tx('33333333333333333333333333333333', '00000000000000a3'), 4103);
 SET client_min_messages = warning;
+-- whoever may make projects may do as the hint says
+SET ROLE apm_admin;
+UPDATE apm.projects SET name = 'named' WHERE project_id = 4103 RETURNING name;
+RESET ROLE;
 SET pg_apm.auto_create_projects = off;
 SELECT * FROM apm.ingest(pg_temp.tx('22222222222222222222222222222222', '00000000000000a2'), 4104);
 RESET pg_apm.auto_create_projects;
@@ -77,6 +81,9 @@ SELECT * FROM apm.create_project('', 4105);
 SELECT * FROM apm.create_project('again', 4101);
 SELECT * FROM apm.create_project('zero', 0);
 SELECT apm.register_format('nonsense', 'pg_catalog.now()'::regprocedure);
+SELECT apm.register_format('nonsense', '1'::regprocedure);
+SELECT apm.register_format('Not a name', 'apm.format_sentry(internal)'::regprocedure);
+SELECT apm.register_format('sentry', 'apm.format_sentry(internal)'::regprocedure);
 SELECT apm.unregister_format('sentry');
 
 -- roles: a writer stores and reads nothing, a reader reads and stores nothing

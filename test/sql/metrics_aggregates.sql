@@ -85,6 +85,7 @@ SELECT bool_and(apdex = (SELECT apm.apdex(v) FROM metrics_rows b WHERE b.i BETWE
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 2;
 EXPLAIN (COSTS off) SELECT apm.apdex(v), apm.failure_rate(s), apm.user_misery(u, v) FROM metrics_rows;
 SELECT apm.apdex(v, 400) = t.apdex AS apdex, abs(apm.failure_rate(s) - t.failure_rate) < 1e-12 AS failure_rate,
        apm.count_miserable(u, v, 400) = t.miserable AS miserable

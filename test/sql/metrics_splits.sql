@@ -105,6 +105,7 @@ END $$;
 
 -- The truth: the aggregates themselves over all rows of a split, one after the other.
 SET max_parallel_workers_per_gather = 0;
+SET work_mem = '4MB';
 SET enable_hashagg = off;
 CREATE TABLE metrics_splits.truth AS SELECT shape, k, :wholes FROM metrics_splits.dealt GROUP BY shape, k;
 
@@ -122,7 +123,7 @@ SET hash_mem_multiplier = 1;
 CREATE TABLE metrics_splits.parts_3 :parts 3 :by;
 SELECT states, pg_temp.batches('SELECT ' || states || ' FROM metrics_splits.dealt WHERE shape = 3 GROUP BY shape, k, part') > 1 AS spills
   FROM unnest(ARRAY['apm.count_unique(u)', 'apm.sketch_agg(d)', 'apm.sketch_agg(d, w)', 'apm.sketch_merge(q)']) states;
-RESET work_mem;
+SET work_mem = '4MB';
 RESET hash_mem_multiplier;
 RESET enable_sort;
 EXPLAIN (COSTS off) SELECT shape, k, part, :states FROM metrics_splits.dealt WHERE shape = 4 GROUP BY GROUPING SETS ((shape, k, part), (i % 7), ());

@@ -127,6 +127,16 @@ SELECT task, result FROM apm.maintain() WHERE result <> 'nothing to do';
 -- Rollups outlive their rows, until their own time comes; never before the rows go
 SELECT date_trunc('day', now()) - kept_since AS kept_since FROM apm.rollup_status WHERE kind = 'transactions';
 SELECT count(*) FILTER (WHERE bucket < date_trunc('day', now()) - interval '11 days') AS standing, count(*) FILTER (WHERE bucket >= date_trunc('day', now()) - interval '11 days') AS within FROM _apm.transaction_hours;
+-- by whole days, so that hours and days go on saying the same
+SELECT now() - (date_trunc('day', now()) - interval '14 days' + interval '12:30') AS into_a_day \gset
+SET client_min_messages = warning;
+SELECT apm.set_retention('rollups', :'into_a_day');
+RESET client_min_messages;
+SELECT count(*) AS to_go FROM _apm.transaction_hours WHERE bucket < date_trunc('day', now()) - interval '14 days';
+SELECT task, result ~ '^deleted' AS deleted FROM apm.maintain() WHERE result <> 'nothing to do';
+SELECT a.n = b.n AS same, a.days FROM
+  (SELECT sum(t.value) AS n, count(*) FILTER (WHERE t.value > 0) AS days FROM apm.timeseries('count()', date_trunc('day', now()) - interval '30 days', date_trunc('day', now()), '1 day') t) a,
+  (SELECT sum(t.value) AS n FROM apm.timeseries('count()', date_trunc('day', now()) - interval '30 days', date_trunc('day', now()), '1 hour') t) b;
 SET client_min_messages = warning;
 SELECT apm.set_retention('rollups', '1 day');
 RESET client_min_messages;

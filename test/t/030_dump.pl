@@ -90,6 +90,12 @@ $node->safe_psql('postgres', 'CREATE DATABASE copy');
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('copy') ],
 	'psql takes the dump without an error');
 is($node->safe_psql('copy', $state), $before, 'everything is there');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dump.custom", '-d', $node->connstr('postgres') ], 'pg_dump of the custom format');
+$node->safe_psql('postgres', 'CREATE DATABASE parallel');
+$node->command_ok([ 'pg_restore', '--jobs=3', '--exit-on-error', '-d', $node->connstr('parallel'), "$dump.custom" ],
+	'pg_restore loads it in parallel without an error');
+is($node->safe_psql('parallel', $state), $before, 'everything is there after that, too');
+$node->safe_psql('postgres', 'DROP DATABASE parallel');
 is($node->safe_psql('copy', $with_lexicon), '0', 'packed so that no lexicon is needed');
 is(ingest('copy', 1, 100), '0|0|200', 'what was stored is known in the copy');
 is(ingest('copy', 101, 200), '200|0|0', 'new data goes into old and new partitions of the copy');
