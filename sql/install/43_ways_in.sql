@@ -126,9 +126,12 @@ CREATE TABLE _apm.bulk_loads (
   skipped     bigint NOT NULL DEFAULT 0,
   started_at  timestamptz NOT NULL,
   updated_at  timestamptz NOT NULL,
-  finished_at timestamptz
+  finished_at timestamptz,
+  relation_oid      oid NOT NULL,
+  database_oid      oid NOT NULL,
+  system_identifier bigint NOT NULL
 );
-COMMENT ON TABLE _apm.bulk_loads IS 'How far apm.ingest_from came in each relation; written together with each batch';
+COMMENT ON TABLE _apm.bulk_loads IS 'How far apm.ingest_from came in each relation; written together with each batch. The oid tells a relation from a later one of the same name, in the database that wrote it; in a restored one the name is all there is';
 
 CREATE VIEW apm.bulk_loads WITH (security_invoker = true) AS
   SELECT relation, key_column, last_key, rows_done, accepted, rejected, skipped, started_at, updated_at, finished_at
@@ -180,6 +183,8 @@ CREATE FUNCTION _apm.bulk_begin(relation regclass, body_column name, project_col
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  this_database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
 BEGIN
   IF relation IS NULL OR body_column IS NULL THEN
     RAISE EXCEPTION 'argument "%" must not be null', CASE WHEN relation IS NULL THEN 'relation' ELSE 'body_column' END
@@ -197,9 +202,18 @@ BEGIN
     PERFORM _apm.bulk_check(relation, received_column, 'received_column', '{timestamptz}');
   END IF;
   key_column := _apm.bulk_key(relation, key_column);
-  INSERT INTO _apm.bulk_loads AS b (relation, key_column, started_at, updated_at)
-    VALUES (relation::text, bulk_begin.key_column, now(), now())
-    ON CONFLICT ON CONSTRAINT bulk_loads_pkey DO UPDATE SET finished_at = NULL, updated_at = now();
+  IF NOT restart AND EXISTS (SELECT FROM _apm.bulk_loads b
+                              WHERE b.relation = bulk_begin.relation::text AND b.last_key IS NOT NULL AND b.relation_oid <> bulk_begin.relation
+                                AND b.database_oid = this_database AND b.system_identifier = _apm.system_identifier()) THEN
+    RAISE EXCEPTION 'relation % is not the one that was loaded before under this name', relation
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'With restart => true it is loaded from its first row.';
+  END IF;
+  INSERT INTO _apm.bulk_loads AS b (relation, key_column, started_at, updated_at, relation_oid, database_oid, system_identifier)
+    VALUES (relation::text, bulk_begin.key_column, now(), now(), relation, this_database, _apm.system_identifier())
+    ON CONFLICT ON CONSTRAINT bulk_loads_pkey DO UPDATE
+      SET finished_at = NULL, updated_at = now(), relation_oid = excluded.relation_oid, database_oid = excluded.database_oid,
+          system_identifier = excluded.system_identifier;
   UPDATE _apm.bulk_loads b
      SET key_column = bulk_begin.key_column, last_key = NULL, rows_done = 0, accepted = 0, rejected = 0,
          skipped = 0, started_at = now()

@@ -112,6 +112,18 @@ SELECT last_key, rows_done, accepted, skipped, finished_at IS NULL AS running FR
 SELECT count(*), count(DISTINCT event_id) FROM apm.transactions
  WHERE project_id = 4302 AND event_id IN (SELECT md5('bulk' || 1000 + n)::uuid FROM generate_series(1, 20) n);
 
+-- another table of the same name is not taken for the one that was loaded
+DROP TABLE bulk_crash;
+CREATE TABLE bulk_crash (k text COLLATE "C" NOT NULL UNIQUE, "the body" bytea);
+INSERT INTO bulk_crash SELECT 'a' || n, pg_temp.tx(1100 + n) FROM generate_series(1, 2) n;
+CALL apm.ingest_from('bulk_crash', 'the body', NULL, NULL, project_id => 4302);
+CALL apm.ingest_from('bulk_crash', 'the body', NULL, NULL, project_id => 4302, restart => true);
+SELECT last_key, rows_done, accepted FROM apm.bulk_loads WHERE relation = 'public.bulk_crash';
+-- a copy of the database knows its tables by their names
+UPDATE _apm.bulk_loads SET relation_oid = 1, system_identifier = 1 WHERE relation = 'public.bulk_crash';
+CALL apm.ingest_from('bulk_crash', 'the body', NULL, NULL, project_id => 4302);
+SELECT last_key, rows_done, relation_oid = 'bulk_crash'::regclass AS known FROM _apm.bulk_loads WHERE relation = 'public.bulk_crash';
+
 -- wrong arguments
 CREATE TABLE bulk_wrong (id integer, body text, project_id integer, received_at timestamptz);
 CALL apm.ingest_from('bulk_wrong');
