@@ -151,7 +151,8 @@ COMMENT ON FUNCTION _apm.make_partition_table(text, text) IS 'Makes a table like
 -- Makes the partition of one day; NULL when pg_apm.max_partitions forbids it,
 -- 0 when retention has dropped that day or would do so at once.  Attaching needs
 -- no lock that would stop concurrent inserts; the advisory lock lets one
--- session make it while others wait.
+-- session make it while others wait, for pg_apm.lock_timeout at most: its
+-- transaction may stay open.
 CREATE FUNCTION _apm.make_partition(table_name text, day date) RETURNS oid
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
@@ -164,6 +165,7 @@ DECLARE
   low       text := quote_literal(day::text || ' 00:00:00+00');
   high      text := quote_literal((day + 1)::text || ' 00:00:00+00');
   made      oid;
+  timeout   text := current_setting('lock_timeout');
 BEGIN
   IF day < '1970-01-01' THEN
     part := table_name || '_past'; low := 'MINVALUE'; high := quote_literal('1970-01-01 00:00:00+00');
@@ -178,7 +180,17 @@ BEGIN
     RETURN coalesce(to_regclass('_apm.' || quote_ident(part))::oid, 0);
   END IF;
 
-  PERFORM pg_advisory_xact_lock(hashtext('pg_apm partition'), hashtext(table_name));
+  BEGIN
+    IF timeout = '0' THEN
+      PERFORM set_config('lock_timeout', current_setting('pg_apm.lock_timeout'), true);
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('pg_apm partition'), hashtext(table_name));
+    PERFORM set_config('lock_timeout', timeout, true);
+  EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION 'the transaction that makes a partition of % does not end', parent
+      USING ERRCODE = 'lock_not_available',
+            HINT = 'Try again. Commit soon after the first data of a day, or let apm.maintain() make its partition ahead.';
+  END;
   made := to_regclass('_apm.' || quote_ident(part));
   IF made IS NOT NULL THEN
     RETURN made;
