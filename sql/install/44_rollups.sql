@@ -97,6 +97,33 @@ COMMENT ON TABLE _apm.transaction_minutes IS 'Cells of transactions by minute, k
 COMMENT ON TABLE _apm.transaction_hours IS 'Cells of transactions by hour';
 COMMENT ON TABLE _apm.transaction_days IS 'Cells of transactions by day (UTC)';
 
+CREATE TABLE _apm.transaction_total_minutes (
+  project_id       integer NOT NULL,
+  bucket           timestamptz NOT NULL,
+  environment      text,
+  release          text,
+  status           apm.span_status,
+  n                bigint NOT NULL,
+  user_rows        bigint NOT NULL,
+  measured         bigint NOT NULL,
+  satisfied        bigint NOT NULL,
+  tolerable        bigint NOT NULL,
+  frustrated       bigint NOT NULL,
+  first_at         timestamptz NOT NULL,
+  last_at          timestamptz NOT NULL,
+  sketch           apm.sketch,
+  users            apm.hll,
+  other_users      apm.hll
+);
+CREATE TABLE _apm.transaction_total_hours (LIKE _apm.transaction_total_minutes);
+CREATE TABLE _apm.transaction_total_days (LIKE _apm.transaction_total_minutes);
+CREATE INDEX transaction_total_minutes_bucket ON _apm.transaction_total_minutes (bucket, project_id);
+CREATE INDEX transaction_total_hours_bucket ON _apm.transaction_total_hours (bucket, project_id);
+CREATE INDEX transaction_total_days_bucket ON _apm.transaction_total_days (bucket, project_id);
+COMMENT ON TABLE _apm.transaction_total_minutes IS 'Cells of transactions whatever their names and ops by minute, kept for two days: a fraction of the cells, for what asks for neither';
+COMMENT ON TABLE _apm.transaction_total_hours IS 'Cells of transactions whatever their names and ops by hour';
+COMMENT ON TABLE _apm.transaction_total_days IS 'Cells of transactions whatever their names and ops by day (UTC)';
+
 CREATE TABLE _apm.vital_minutes (
   project_id       integer NOT NULL,
   bucket           timestamptz NOT NULL,
@@ -191,11 +218,19 @@ INSERT INTO _apm.cubes (cube, kind, relation, source, condition, store)
 INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, from_cells, merged)
   SELECT 'waiting vitals', c.place, c.name, c.is_key, c.stored, c.from_rows, c.from_cells, c.merged FROM _apm.cube_columns c WHERE c.cube = 'vitals';
 
+-- Totals are the same without names and ops.
+INSERT INTO _apm.cubes (cube, kind, relation, source, condition, store)
+  SELECT 'transaction_totals', c.kind, c.relation, c.source, c.condition, '_apm.transaction_total' FROM _apm.cubes c WHERE c.cube = 'transactions';
+INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, from_cells, merged)
+  SELECT 'transaction_totals', k.place, k.name, k.is_key, k.stored, k.from_rows, k.from_cells, k.merged
+    FROM _apm.cube_columns k WHERE k.cube = 'transactions' AND k.name NOT IN ('transaction_name', 'op');
+
 INSERT INTO _apm.rollup_state (kind) VALUES ('transactions');
 
 -- Only what cannot be made again from the rows goes into a dump.
 SELECT pg_catalog.pg_extension_config_dump('_apm.rollup_floor', '');
 SELECT pg_catalog.pg_extension_config_dump('_apm.transaction_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
+SELECT pg_catalog.pg_extension_config_dump('_apm.transaction_total_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
 SELECT pg_catalog.pg_extension_config_dump('_apm.vital_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
 SELECT pg_catalog.pg_extension_config_dump('_apm.kept_names', 'WHERE day < (SELECT f.kept_since FROM _apm.rollup_floor f WHERE f.kind = kept_names.kind)::date');
 
