@@ -261,9 +261,11 @@ merge_part(HllWork *work, const HllWork *part, bool by_bytes)
 		size_t		size;
 		uint8	   *block = hll_compact(part, &size);
 		HllView		view;
+		const char *problem;
 
-		CHECK(hll_view(block, size, &view) == NULL);
-		next = hll_merge_view(work, &view);
+		CHECK(hll_view_frame(block, size, &view) == NULL);
+		next = hll_merge_view(work, &view, &problem);
+		CHECK(problem == NULL);
 		pfree(block);
 	}
 	else
