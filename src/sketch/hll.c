@@ -13,7 +13,6 @@
 #define HLL_MIN_CAPACITY	8
 #define HLL_PACKED			(HLL_REGISTERS * 6 / 8)
 #define HLL_MARK			UINT64CONST(1)
-#define HLL_AHEAD			16	/* entries whose slots are on their way */
 #define HLL_KEY_FOR_ZERO	UINT64CONST(0x8000000000000000)
 
 /* The part of a hash that tells values apart. */
@@ -386,18 +385,6 @@ set_put(HllWork *work, uint64 entry)
 	*slot |= entry;
 }
 
-/*
- * Of many groups the tables do not fit into the cache together, and each value
- * merged is another group's: the slots of a set's entries are asked for before
- * their turn.
- */
-static inline void
-slot_prefetch(const HllWork *work, uint64 entry)
-{
-	if (work->form == HLL_WORK_SET)
-		__builtin_prefetch(&work->slots[(uint32) (entry >> 1) & (work->capacity - 1)], 1);
-}
-
 static HllWork *
 set_to_dense(const HllWork *work)
 {
@@ -617,8 +604,6 @@ hll_merge_view(HllWork *work, const HllView *view, const char **problem)
 	}
 	if (work->form == HLL_WORK_SET)
 		work = set_with_room(work, Max(work->count, view->count));
-	for (i = 0; i < Min(view->count, HLL_AHEAD); i++)
-		slot_prefetch(work, hll_read_le64(view->data + i * 8));
 	for (i = 0; i < view->count; i++)
 	{
 		uint64		entry = hll_read_le64(view->data + i * 8);
@@ -630,8 +615,6 @@ hll_merge_view(HllWork *work, const HllView *view, const char **problem)
 			return work;
 		}
 		before = key;
-		if (i + HLL_AHEAD < view->count)
-			slot_prefetch(work, hll_read_le64(view->data + (i + HLL_AHEAD) * 8));
 		work = merge_entry(work, first, entry);
 	}
 	return work;
@@ -644,7 +627,7 @@ hll_merge_view(HllWork *work, const HllView *view, const char **problem)
 static void
 sorted_entries(const HllWork *work, uint64 *entries)
 {
-	uint32		starts[HLL_EXACT + 1];
+	uint32		starts[HLL_EXACT];
 	uint32		places = Min(work->capacity / 2, HLL_EXACT);
 	int			shift = 64 - __builtin_ctz(places);
 	uint32		sum = 0;
