@@ -100,6 +100,33 @@ COMMENT ON TABLE _apm.transaction_minutes IS 'Cells of transactions by minute, k
 COMMENT ON TABLE _apm.transaction_hours IS 'Cells of transactions by hour';
 COMMENT ON TABLE _apm.transaction_days IS 'Cells of transactions by day (UTC)';
 
+CREATE TABLE _apm.transaction_total_minutes (
+  project_id       integer NOT NULL,
+  bucket           timestamptz NOT NULL,
+  environment      text,
+  release          text,
+  status           apm.span_status,
+  n                bigint NOT NULL,
+  user_rows        bigint NOT NULL,
+  measured         bigint NOT NULL,
+  satisfied        bigint NOT NULL,
+  tolerable        bigint NOT NULL,
+  frustrated       bigint NOT NULL,
+  first_at         timestamptz NOT NULL,
+  last_at          timestamptz NOT NULL,
+  sketch           apm.sketch,
+  users            apm.hll,
+  other_users      apm.hll
+);
+CREATE TABLE _apm.transaction_total_hours (LIKE _apm.transaction_total_minutes);
+CREATE TABLE _apm.transaction_total_days (LIKE _apm.transaction_total_minutes);
+CREATE INDEX transaction_total_minutes_bucket ON _apm.transaction_total_minutes (bucket, project_id);
+CREATE INDEX transaction_total_hours_bucket ON _apm.transaction_total_hours (bucket, project_id);
+CREATE INDEX transaction_total_days_bucket ON _apm.transaction_total_days (bucket, project_id);
+COMMENT ON TABLE _apm.transaction_total_minutes IS 'Cells of transactions whatever their names and ops by minute, kept for two days: a fraction of the cells, for what asks for neither';
+COMMENT ON TABLE _apm.transaction_total_hours IS 'Cells of transactions whatever their names and ops by hour';
+COMMENT ON TABLE _apm.transaction_total_days IS 'Cells of transactions whatever their names and ops by day (UTC)';
+
 CREATE TABLE _apm.vital_minutes (
   project_id       integer NOT NULL,
   bucket           timestamptz NOT NULL,
@@ -194,6 +221,13 @@ INSERT INTO _apm.cubes (cube, kind, relation, name_column, source, condition, st
 INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, from_cells, merged)
   SELECT 'waiting vitals', c.place, c.name, c.is_key, c.stored, c.from_rows, c.from_cells, c.merged FROM _apm.cube_columns c WHERE c.cube = 'vitals';
 
+-- Totals are the same without names and ops.
+INSERT INTO _apm.cubes (cube, kind, relation, name_column, source, condition, store)
+  SELECT 'transaction_totals', c.kind, c.relation, c.name_column, c.source, c.condition, '_apm.transaction_total' FROM _apm.cubes c WHERE c.cube = 'transactions';
+INSERT INTO _apm.cube_columns (cube, place, name, is_key, stored, from_rows, from_cells, merged)
+  SELECT 'transaction_totals', k.place, k.name, k.is_key, k.stored, k.from_rows, k.from_cells, k.merged
+    FROM _apm.cube_columns k WHERE k.cube = 'transactions' AND k.name NOT IN ('transaction_name', 'op');
+
 CREATE FUNCTION _apm.gather_transactions(query text, minutes_since timestamptz, hours_until timestamptz, days_until timestamptz,
     OUT width integer, OUT bucket timestamptz, OUT project_id integer, OUT transaction_name text, OUT op text,
     OUT environment text, OUT release text, OUT status apm.span_status, OUT n bigint, OUT user_rows bigint, OUT measured bigint,
@@ -202,15 +236,26 @@ CREATE FUNCTION _apm.gather_transactions(query text, minutes_since timestamptz, 
   RETURNS SETOF record
   AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000 ROWS 10000;
 COMMENT ON FUNCTION _apm.gather_transactions(text, timestamptz, timestamptz, timestamptz) IS 'Cells of transactions, width in minutes, from the rows of a query (project_id, end_time, name, op, environment, release, status, duration_ms, measured value, threshold, user_key), all in one pass: minutes from minutes_since on, hours and days of rows before hours_until and days_until. A cell may come in parts';
-UPDATE _apm.cubes SET gather = '_apm.gather_transactions',
+
+CREATE FUNCTION _apm.gather_transaction_totals(query text, minutes_since timestamptz, hours_until timestamptz, days_until timestamptz,
+    OUT width integer, OUT bucket timestamptz, OUT project_id integer,
+    OUT environment text, OUT release text, OUT status apm.span_status, OUT n bigint, OUT user_rows bigint, OUT measured bigint,
+    OUT satisfied bigint, OUT tolerable bigint, OUT frustrated bigint, OUT first_at timestamptz, OUT last_at timestamptz,
+    OUT sketch apm.sketch, OUT users apm.hll, OUT other_users apm.hll)
+  RETURNS SETOF record
+  AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000 ROWS 10000;
+COMMENT ON FUNCTION _apm.gather_transaction_totals(text, timestamptz, timestamptz, timestamptz) IS 'Cells of all transactions, from the same rows as _apm.gather_transactions';
+
+UPDATE _apm.cubes SET gather = pg_catalog.concat('_apm.gather_', cube),
   gather_rows = 't.project_id, t.end_time, {name}, t.op, t.environment, t.release, t.status, t.duration_ms, {value}, {threshold}::float8, t.user_key'
-  WHERE cube = 'transactions';
+  WHERE cube IN ('transactions', 'transaction_totals');
 
 INSERT INTO _apm.rollup_state (kind) VALUES ('transactions');
 
 -- Only what cannot be made again from the rows goes into a dump.
 SELECT pg_catalog.pg_extension_config_dump('_apm.rollup_floor', '');
 SELECT pg_catalog.pg_extension_config_dump('_apm.transaction_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
+SELECT pg_catalog.pg_extension_config_dump('_apm.transaction_total_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
 SELECT pg_catalog.pg_extension_config_dump('_apm.vital_hours', 'WHERE bucket < (SELECT kept_since FROM _apm.rollup_floor WHERE kind = ''transactions'')');
 SELECT pg_catalog.pg_extension_config_dump('_apm.kept_names', 'WHERE day < (SELECT f.kept_since FROM _apm.rollup_floor f WHERE f.kind = kept_names.kind)::date');
 

@@ -141,6 +141,19 @@ CREATE FUNCTION _apm.names_folded(kind text, since timestamptz, until timestampt
                     AND o.day <= (until AT TIME ZONE 'UTC')::date AND (project IS NULL OR o.project_id = project));
 COMMENT ON FUNCTION _apm.names_folded(text, timestamptz, timestamptz, integer) IS 'Whether a project has more names in a window than have cells';
 
+-- Of the cubes over the same rows the one with the fewest keys that has all the
+-- columns asked for: names that the cube given does not have play no part.
+CREATE FUNCTION _apm.narrowest_cube(cube text, columns text[]) RETURNS _apm.cubes
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT u FROM _apm.cubes c JOIN _apm.cubes u ON u.kind = c.kind AND u.source = c.source AND u.condition = c.condition
+   WHERE c.cube = narrowest_cube.cube
+     AND NOT EXISTS (SELECT FROM _apm.cube_columns k WHERE k.cube = c.cube AND k.name = ANY (columns)
+                        AND NOT EXISTS (SELECT FROM _apm.cube_columns x WHERE x.cube = u.cube AND x.name = k.name))
+   ORDER BY (SELECT count(*) FROM _apm.cube_columns k WHERE k.cube = u.cube AND k.is_key), u.cube LIMIT 1;
+END;
+COMMENT ON FUNCTION _apm.narrowest_cube(text, text[]) IS 'Where a cube, or one with fewer keys that says the same, is read from';
+
 -- Slots of a width (NULL: none), the keys and measures asked for, and filters
 -- by key: {"project_id": 1}.  Constants are written in a form that reads the
 -- same everywhere.  A threshold other than the one in force, or
@@ -174,7 +187,7 @@ DECLARE
   wanted boolean[];
   i integer;
 BEGIN
-  SELECT * INTO STRICT c FROM _apm.cubes u WHERE u.cube = cells.cube;
+  c := _apm.narrowest_cube(cells.cube, keys || measures || ARRAY(SELECT jsonb_object_keys(jsonb_strip_nulls(filters))));
   SELECT * INTO s FROM _apm.rollup_state x WHERE x.kind = c.kind;
   of_rows := _apm.key_filter(c.cube, filters, true);
   of_cells := _apm.key_filter(c.cube, filters, false);

@@ -18,8 +18,32 @@ END
 $$;
 COMMENT ON FUNCTION _apm.check_rows(integer) IS 'The number of rows to return, after a check';
 
+-- What endpoints can be sorted by: nothing for which users must be merged.
+CREATE FUNCTION _apm.endpoint_order(order_by text) RETURNS text
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  sorting text := CASE order_by
+    WHEN 'total_ms' THEN 'apm.sum_value(m.sketch)' WHEN 'avg_ms' THEN 'apm.mean_value(m.sketch)'
+    WHEN 'p50_ms' THEN 'apm.percentile(m.sketch, 0.5)' WHEN 'p75_ms' THEN 'apm.percentile(m.sketch, 0.75)'
+    WHEN 'p95_ms' THEN 'apm.percentile(m.sketch, 0.95)' WHEN 'p99_ms' THEN 'apm.percentile(m.sketch, 0.99)'
+    WHEN 'transactions' THEN 'm.n' WHEN 'failure_rate' THEN 'm.failures::float8 / m.n' END;
+BEGIN
+  IF sorting IS NULL THEN
+    RAISE EXCEPTION 'endpoints cannot be sorted by %', coalesce(quote_literal(order_by), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'One of total_ms, avg_ms, p50_ms, p75_ms, p95_ms, p99_ms, transactions, failure_rate; for other columns sort the result.';
+  END IF;
+  RETURN sorting || ' DESC, m.project_id, m.transaction_name, m.op';
+END
+$$;
+COMMENT ON FUNCTION _apm.endpoint_order(text) IS 'ORDER BY of merged endpoints m';
+
 -- Behind the public function, whose columns have the names of its arguments.
-CREATE FUNCTION _apm.read_endpoints(since timestamptz, until timestamptz, project_id integer, environment text, release text, max_rows integer, threshold_ms float8, explain boolean)
+-- Merging users costs more than all else together: where only so many rows are
+-- returned, it is done for these alone, in a second pass over the cells.
+CREATE FUNCTION _apm.read_endpoints(since timestamptz, until timestamptz, project_id integer, environment text, release text, max_rows integer, threshold_ms float8, explain boolean, order_by text)
   RETURNS TABLE (project integer, transaction_name text, op text, transactions bigint, epm float8,
     p50_ms float8, p75_ms float8, p95_ms float8, p99_ms float8, avg_ms float8, failure_rate float8,
     apdex float8, users bigint, miserable_users bigint, user_misery float8, total_ms float8)
@@ -30,43 +54,59 @@ AS $$
 #variable_conflict use_column
 DECLARE
   started constant timestamptz := clock_timestamp();
+  sorting constant text := _apm.endpoint_order(order_by);
+  users_merged constant text := 'apm.hll_merge(c.users) AS users, apm.hll_merge(c.other_users) AS other_users';
+  merged constant text := $sql$
+    SELECT c.project_id, c.transaction_name, c.op, sum(c.n)::bigint AS n, sum(c.failures)::bigint AS failures,
+           _apm.apdex_final(ARRAY[sum(c.satisfied), sum(c.tolerable), sum(c.satisfied + c.tolerable + c.frustrated)]::bigint[]) AS apdex,
+           apm.sketch_merge(c.sketch) AS sketch%s FROM %s GROUP BY c.project_id, c.transaction_name, c.op$sql$;
   plan _apm.cell_plan;
+  source text;
 BEGIN
   PERFORM _apm.check_window(since, until);
   plan := _apm.cells('transactions', since, until, NULL, '{project_id,transaction_name,op}',
                      '{n,failures,satisfied,tolerable,frustrated,sketch,users,other_users}',
                      jsonb_build_object('project_id', read_endpoints.project_id, 'environment', read_endpoints.environment, 'release', read_endpoints.release),
                      read_endpoints.threshold_ms);
+  IF max_rows IS NULL THEN
+    source := format(merged, ', ' || users_merged, '(' || plan.cells || ') c');
+  ELSE
+    source := format($sql$
+      WITH c AS MATERIALIZED (%s), m AS (%s),
+           r AS MATERIALIZED (SELECT s.*, row_number() OVER () AS place FROM (SELECT m.* FROM m ORDER BY %s LIMIT $2) s),
+           u AS (SELECT r.place, %s
+                   FROM r JOIN c ON (coalesce(c.transaction_name, ''), c.project_id) = (coalesce(r.transaction_name, ''), r.project_id)
+                                    AND c.transaction_name IS NOT DISTINCT FROM r.transaction_name AND c.op IS NOT DISTINCT FROM r.op
+                  GROUP BY r.place)
+      SELECT r.*, u.users, u.other_users FROM r JOIN u ON u.place = r.place$sql$,
+      plan.cells, format(merged, '', 'c'), sorting, users_merged);
+  END IF;
   RETURN QUERY EXECUTE format($sql$
     SELECT m.project_id, m.transaction_name, m.op, m.n, m.n * 60 / $1,
            apm.percentile(m.sketch, 0.5), apm.percentile(m.sketch, 0.75), apm.percentile(m.sketch, 0.95), apm.percentile(m.sketch, 0.99),
            apm.mean_value(m.sketch), m.failures::float8 / m.n, m.apdex, apm.distinct_count(_apm.all_users(m.users, m.other_users)),
            apm.marked_count(m.users), apm.misery(m.users), apm.sum_value(m.sketch)
-      FROM (SELECT c.project_id, c.transaction_name, c.op, sum(c.n)::bigint AS n, sum(c.failures)::bigint AS failures,
-                   _apm.apdex_final(ARRAY[sum(c.satisfied), sum(c.tolerable), sum(c.satisfied + c.tolerable + c.frustrated)]::bigint[]) AS apdex,
-                   apm.sketch_merge(c.sketch) AS sketch, apm.hll_merge(c.users) AS users, apm.hll_merge(c.other_users) AS other_users
-              FROM (%s) c GROUP BY c.project_id, c.transaction_name, c.op) m
-     ORDER BY apm.sum_value(m.sketch) DESC, m.project_id, m.transaction_name, m.op LIMIT $2$sql$, plan.cells)
+      FROM (%s) m ORDER BY %s LIMIT $2$sql$, source, sorting)
     USING nullif(_apm.window_seconds(since, until), 0), _apm.check_rows(max_rows);
   IF explain THEN
     PERFORM _apm.explain_cells(plan, started);
   END IF;
 END
 $$;
-COMMENT ON FUNCTION _apm.read_endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean) IS 'What apm.endpoints returns';
+COMMENT ON FUNCTION _apm.read_endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean, text) IS 'What apm.endpoints returns';
 
 CREATE FUNCTION apm.endpoints(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,
-    max_rows integer DEFAULT NULL, threshold_ms float8 DEFAULT NULL, explain boolean DEFAULT false)
+    max_rows integer DEFAULT NULL, threshold_ms float8 DEFAULT NULL, explain boolean DEFAULT false, order_by text DEFAULT 'total_ms')
   RETURNS TABLE (project_id integer, transaction_name text, op text, transactions bigint, epm float8,
     p50_ms float8, p75_ms float8, p95_ms float8, p99_ms float8, avg_ms float8, failure_rate float8,
     apdex float8, users bigint, miserable_users bigint, user_misery float8, total_ms float8)
   LANGUAGE sql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT * FROM _apm.read_endpoints(endpoints.since, endpoints.until, endpoints.project_id, endpoints.environment, endpoints.release, endpoints.max_rows, endpoints.threshold_ms, endpoints.explain)
+  SELECT * FROM _apm.read_endpoints(endpoints.since, endpoints.until, endpoints.project_id, endpoints.environment, endpoints.release, endpoints.max_rows, endpoints.threshold_ms, endpoints.explain, endpoints.order_by)
 $$;
-COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first; durations in milliseconds, epm in transactions per minute of the window, the failure rate by apm.failure_rules, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Names beyond pg_apm.max_names come together as << other >> where rollups are read; explain says in a NOTICE whether they were. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
+COMMENT ON FUNCTION apm.endpoints(timestamptz, timestamptz, integer, text, text, integer, float8, boolean, text) IS 'One row an endpoint for the transactions that ended in [since, until), the one with most total time first, or with the most of another column that order_by names (avg_ms, p50_ms, p75_ms, p95_ms, p99_ms, transactions, failure_rate); a few rows cost much less than all, since users are counted for these alone; durations in milliseconds, epm in transactions per minute of the window, the failure rate by apm.failure_rules, Apdex and misery from 0 to 1 at the threshold in milliseconds (without one, at that of apm.thresholds, else 300 ms); users are NULL where no transaction has one. Names beyond pg_apm.max_names come together as << other >> where rollups are read; explain says in a NOTICE whether they were. Example: SELECT transaction_name, transactions, p95_ms, failure_rate, apdex FROM apm.endpoints(now() - interval ''1 hour'')';
 
 -- The difference of two timestamps wraps around beyond 292,000 years: seconds
 -- are subtracted, not timestamps.

@@ -21,6 +21,7 @@ GRANT SELECT ON _apm.span_batches, _apm.outcome_log, _apm.page_vitals, _apm.vita
   _apm.kinds, _apm.retention, _apm.maintenance, _apm.compactions TO apm_reader;
 GRANT SELECT ON _apm.cubes, _apm.cube_columns, _apm.rollup_state, _apm.rollup_floor, _apm.stale_hours, _apm.kept_names,
   _apm.transaction_minutes, _apm.transaction_hours, _apm.transaction_days,
+  _apm.transaction_total_minutes, _apm.transaction_total_hours, _apm.transaction_total_days,
   _apm.vital_minutes, _apm.vital_hours, _apm.vital_days TO apm_reader;
 GRANT SELECT ON _apm.span_minutes, _apm.span_hours, _apm.span_days,
   _apm.span_total_minutes, _apm.span_total_hours, _apm.span_total_days TO apm_reader;

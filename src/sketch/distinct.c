@@ -21,15 +21,19 @@
 #include "sketch/hll.h"
 
 static void
-check_view(const void *block, size_t size, HllView *view, int sqlerrcode)
+refuse(const char *problem, int sqlerrcode)
 {
-	const char *problem = hll_view(block, size, view);
-
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(sqlerrcode),
 				 errmsg("invalid value of type apm.hll"),
 				 errdetail("The bytes do not hold a distinct count: %s.", problem)));
+}
+
+static void
+check_view(const void *block, size_t size, HllView *view, int sqlerrcode)
+{
+	refuse(hll_view(block, size, view), sqlerrcode);
 }
 
 /* A datum with a plain length word; *work is set if it has the working layout. */
@@ -260,6 +264,7 @@ hll_combine(PG_FUNCTION_ARGS)
 	HllWork    *next;
 	const HllWork *work;
 	struct varlena *block;
+	const char *problem = NULL;
 	HllView		view;
 
 	if (PG_ARGISNULL(1))
@@ -270,9 +275,10 @@ hll_combine(PG_FUNCTION_ARGS)
 	}
 	block = open_hll(PG_GETARG_DATUM(1), &work);
 	if (work == NULL)
-		check_view(block, VARSIZE(block), &view, ERRCODE_DATA_CORRUPTED);
+		refuse(hll_view_frame(block, VARSIZE(block), &view), ERRCODE_DATA_CORRUPTED);
 	state = distinct_state(fcinfo, work ? work->marked : view.marked);
-	next = work ? hll_merge_work(state, work) : hll_merge_view(state, &view);
+	next = work ? hll_merge_work(state, work) : hll_merge_view(state, &view, &problem);
+	refuse(problem, ERRCODE_DATA_CORRUPTED);
 	PG_RETURN_POINTER(next == state ? state : sized(next));
 }
 

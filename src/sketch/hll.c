@@ -18,6 +18,10 @@
 /* The part of a hash that tells values apart. */
 #define HLL_KEY(hash, marked) ((marked) ? (hash) & ~HLL_MARK : (hash))
 
+/* Sixteen registers at a time; they stay far below the sign. */
+typedef uint64 Lanes __attribute__((vector_size(16)));
+typedef signed char Ranks __attribute__((vector_size(16)));
+
 static inline void
 write_le64(uint8 *p, uint64 v)
 {
@@ -57,11 +61,50 @@ register_add(HllWork *work, uint64 key, bool mark)
 	uint32		index = (uint32) (key >> (64 - HLL_BITS));
 	uint64		rest = key << HLL_BITS;
 	uint8		rank = rest == 0 ? HLL_MAX_RANK : (uint8) (__builtin_clzll(rest) + 1);
+	uint8	   *reg = registers(work, false) + index;
 
-	if (registers(work, false)[index] < rank)
-		registers(work, false)[index] = rank;
-	if (mark && registers(work, true)[index] < rank)
-		registers(work, true)[index] = rank;
+	/* No branch: which rank is higher cannot be foretold. */
+	*reg = Max(*reg, rank);
+	if (mark)
+	{
+		reg += HLL_REGISTERS;
+		*reg = Max(*reg, rank);
+	}
+}
+
+static inline Ranks
+ranks_load(const uint8 *p)
+{
+	Ranks		ranks;
+
+	memcpy(&ranks, p, sizeof(ranks));
+	return ranks;
+}
+
+static inline Ranks
+ranks_max(Ranks a, Ranks b)
+{
+	Ranks		larger = (Ranks) (a > b);
+
+	return (a & larger) | (b & ~larger);
+}
+
+/* Sixteen registers out of twelve bytes: 24 bits, 12, 6 move to their places. */
+static inline Ranks
+ranks_unpack(const uint8 *packed)
+{
+	Lanes		x;
+
+	x[0] = hll_read_le64(packed) & UINT64CONST(0xFFFFFFFFFFFF);
+	x[1] = hll_read_le64(packed + 4) >> 16;
+	x = (x & UINT64CONST(0xFFFFFF)) | (x & UINT64CONST(0xFFFFFF000000)) << 8;
+	x = (x & UINT64CONST(0x00000FFF00000FFF)) | (x & UINT64CONST(0x00FFF00000FFF000)) << 4;
+	x = (x & UINT64CONST(0x003F003F003F003F)) | (x & UINT64CONST(0x0FC00FC00FC00FC0)) << 2;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	x[0] = __builtin_bswap64(x[0]);
+	x[1] = __builtin_bswap64(x[1]);
+#endif
+	return (Ranks) x;
 }
 
 static void
@@ -69,15 +112,60 @@ registers_unpack(const uint8 *packed, uint8 *dst)
 {
 	int			i;
 
-	for (i = 0; i < HLL_REGISTERS; i += 4, packed += 3)
+	for (i = 0; i < HLL_REGISTERS; i += 16, packed += 12)
 	{
-		uint32		v = packed[0] | packed[1] << 8 | (uint32) packed[2] << 16;
+		Ranks		ranks = ranks_unpack(packed);
 
-		dst[i] = v & 63;
-		dst[i + 1] = v >> 6 & 63;
-		dst[i + 2] = v >> 12 & 63;
-		dst[i + 3] = v >> 18;
+		memcpy(dst + i, &ranks, sizeof(ranks));
 	}
+}
+
+/*
+ * Raises registers to those of a compact block, if there are any to raise, and
+ * checks the block on the way: NULL if it is sound, else what is wrong.
+ */
+static inline const char *
+registers_merge(uint8 *regs, const HllView *view)
+{
+	const uint8 *packed = view->data;
+	Ranks		highest = {0};
+	Ranks		exceeding = {0};
+	uint8		bytes[2][sizeof(Ranks)];
+	uint8		over = 0;
+	size_t		i;
+
+	for (i = 0; i < HLL_REGISTERS; i += 16, packed += 12)
+	{
+		Ranks		all = ranks_unpack(packed);
+		Ranks		now;
+
+		highest = ranks_max(highest, all);
+		if (regs != NULL)
+		{
+			now = ranks_max(ranks_load(regs + i), all);
+			memcpy(regs + i, &now, sizeof(now));
+		}
+		if (view->marked)
+		{
+			Ranks		marked = ranks_unpack(packed + HLL_PACKED);
+
+			exceeding |= (Ranks) (marked > all);
+			if (regs != NULL)
+			{
+				now = ranks_max(ranks_load(regs + HLL_REGISTERS + i), marked);
+				memcpy(regs + HLL_REGISTERS + i, &now, sizeof(now));
+			}
+		}
+	}
+	memcpy(bytes[0], &highest, sizeof(highest));
+	memcpy(bytes[1], &exceeding, sizeof(exceeding));
+	for (i = 0; i < sizeof(Ranks); i++)
+	{
+		if (bytes[0][i] > HLL_MAX_RANK)
+			return "a register is out of range";
+		over |= bytes[1][i];
+	}
+	return over ? "a register of marked values exceeds that of all" : NULL;
 }
 
 static void
@@ -96,13 +184,18 @@ registers_pack(const uint8 *src, uint8 *packed)
 	}
 }
 
+/* n is a multiple of 16. */
 static void
-registers_max(uint8 *dst, const uint8 *src)
+registers_max(uint8 *dst, const uint8 *src, size_t n)
 {
-	int			i;
+	size_t		i;
 
-	for (i = 0; i < HLL_REGISTERS; i++)
-		dst[i] = Max(dst[i], src[i]);
+	for (i = 0; i < n; i += 16)
+	{
+		Ranks		now = ranks_max(ranks_load(dst + i), ranks_load(src + i));
+
+		memcpy(dst + i, &now, sizeof(now));
+	}
 }
 
 /* Ertl's sigma: the share that registers still at 0 add, x = their share. */
@@ -150,11 +243,20 @@ registers_estimate(const uint8 *regs)
 {
 	const double m = HLL_REGISTERS;
 	int			histogram[HLL_MAX_RANK + 1] = {0};
+	int			parts[4][HLL_MAX_RANK + 1] = {{0}};
 	double		z;
 	int			i;
 
-	for (i = 0; i < HLL_REGISTERS; i++)
-		histogram[regs[i]]++;
+	/* Neighbours are often equal: each waits for no other's count. */
+	for (i = 0; i < HLL_REGISTERS; i += 4)
+	{
+		parts[0][regs[i]]++;
+		parts[1][regs[i + 1]]++;
+		parts[2][regs[i + 2]]++;
+		parts[3][regs[i + 3]]++;
+	}
+	for (i = 0; i <= HLL_MAX_RANK; i++)
+		histogram[i] = parts[0][i] + parts[1][i] + parts[2][i] + parts[3][i];
 	z = m * ertl_tau(1 - histogram[HLL_MAX_RANK] / m);
 	for (i = HLL_MAX_RANK - 1; i >= 1; i--)
 		z = (z + histogram[i]) / 2;
@@ -296,12 +398,19 @@ set_to_dense(const HllWork *work)
 	return dense;
 }
 
+/* The table itself, or a copy that is large enough for so many. */
 static HllWork *
-set_grow(const HllWork *work)
+set_with_room(HllWork *work, uint32 count)
 {
-	HllWork    *larger = work_new(HLL_WORK_SET, work->marked, work->capacity * 2);
+	uint32		capacity = work->capacity;
+	HllWork    *larger;
 	uint32		i;
 
+	while (!has_room(capacity, count))
+		capacity *= 2;
+	if (capacity == work->capacity)
+		return work;
+	larger = work_new(HLL_WORK_SET, work->marked, capacity);
 	for (i = 0; i < slot_count(work); i++)
 		if (work->slots[i] != 0)
 			set_put(larger, work->slots[i]);
@@ -327,7 +436,7 @@ add_entry(HllWork *work, uint64 entry)
 		{
 			if (!has_room(work->capacity, work->count + 1))
 			{
-				work = set_grow(work);
+				work = set_with_room(work, work->count + 1);
 				slot = slot_of(work, key);
 			}
 			*slot = entry;
@@ -349,26 +458,7 @@ hll_add(HllWork *work, uint64 hash, bool mark)
 
 /* ---- the compact form ---- */
 
-/* NULL if the registers are sound, else what is wrong. */
-static const char *
-check_registers(const HllView *view)
-{
-	uint8		regs[HLL_REGISTERS];
-	uint8		marked[HLL_REGISTERS];
-	int			i;
-
-	registers_unpack(view->data, regs);
-	if (view->marked)
-		registers_unpack(view->data + HLL_PACKED, marked);
-	for (i = 0; i < HLL_REGISTERS; i++)
-	{
-		if (regs[i] > HLL_MAX_RANK)
-			return "a register is out of range";
-		if (view->marked && marked[i] > regs[i])
-			return "a register of marked values exceeds that of all";
-	}
-	return NULL;
-}
+static const char *const not_ascending = "hashes are not ascending";
 
 static const char *
 check_set(const HllView *view)
@@ -381,14 +471,14 @@ check_set(const HllView *view)
 		uint64		key = HLL_KEY(hll_read_le64(view->data + i * 8), view->marked);
 
 		if (key <= before)
-			return "hashes are not ascending";
+			return not_ascending;
 		before = key;
 	}
 	return NULL;
 }
 
 const char *
-hll_view(const void *block, size_t size, HllView *view)
+hll_view_frame(const void *block, size_t size, HllView *view)
 {
 	const uint8 *bytes = block;
 	size_t		rest = size - HLL_HEADER;
@@ -408,24 +498,23 @@ hll_view(const void *block, size_t size, HllView *view)
 		if (rest % 8 != 0 || rest / 8 > HLL_EXACT)
 			return "wrong length";
 		view->count = rest / 8;
-		return check_set(view);
+		return NULL;
 	}
 	if (view->form != HLL_DENSE)
 		return "unknown form";
 	if (rest != (view->marked ? 2 : 1) * (size_t) HLL_PACKED)
 		return "wrong length";
-	return check_registers(view);
+	return NULL;
 }
 
-static HllWork *
-dense_from_view(const HllView *view)
+const char *
+hll_view(const void *block, size_t size, HllView *view)
 {
-	HllWork    *work = work_new(HLL_WORK_DENSE, view->marked, 0);
+	const char *problem = hll_view_frame(block, size, view);
 
-	registers_unpack(view->data, registers(work, false));
-	if (view->marked)
-		registers_unpack(view->data + HLL_PACKED, registers(work, true));
-	return work;
+	if (problem != NULL)
+		return problem;
+	return view->form == HLL_SET ? check_set(view) : registers_merge(NULL, view);
 }
 
 HllWork *
@@ -436,7 +525,11 @@ hll_work_from_view(const HllView *view)
 	uint32		i;
 
 	if (view->form == HLL_DENSE)
-		return dense_from_view(view);
+	{
+		work = work_new(HLL_WORK_DENSE, view->marked, 0);
+		(void) registers_merge(registers(work, false), view);
+		return work;
+	}
 	while (!has_room(capacity, view->count + 1))
 		capacity *= 2;
 	work = work_new(HLL_WORK_SET, view->marked, capacity);
@@ -446,17 +539,26 @@ hll_work_from_view(const HllView *view)
 }
 
 /*
- * Adds an entry during a merge.  first is the caller's block; what was made
- * since is ours, and is given back when a larger one takes its place.
+ * Merging goes through blocks of its own.  first is the caller's; what was made
+ * since is given back when another one takes its place.
  */
 static HllWork *
-merge_entry(HllWork *work, const HllWork *first, uint64 entry)
+in_place_of(HllWork *work, const HllWork *first, HllWork *next)
 {
-	HllWork    *next = add_entry(work, entry);
-
 	if (next != work && work != first)
 		pfree(work);
 	return next;
+}
+
+static inline HllWork *
+merge_entry(HllWork *work, const HllWork *first, uint64 entry)
+{
+	if (work->form == HLL_WORK_DENSE)
+	{
+		register_add(work, HLL_KEY(entry, work->marked), work->marked && (entry & HLL_MARK));
+		return work;
+	}
+	return in_place_of(work, first, add_entry(work, entry));
 }
 
 /* Both carry marks or neither does: the caller has checked. */
@@ -469,6 +571,9 @@ hll_merge_work(HllWork *work, const HllWork *other)
 	Assert(work->marked == other->marked);
 	if (other->form == HLL_WORK_SET)
 	{
+		/* At least as many as the other's: growing step by step costs more. */
+		if (work->form == HLL_WORK_SET)
+			work = set_with_room(work, Max(work->count, other->count));
 		for (i = 0; i < slot_count(other); i++)
 			if (other->slots[i] != 0)
 				work = merge_entry(work, first, other->slots[i]);
@@ -476,39 +581,82 @@ hll_merge_work(HllWork *work, const HllWork *other)
 	}
 	if (work->form == HLL_WORK_SET)
 		work = set_to_dense(work);
-	registers_max(registers(work, false), registers_const(other, false));
-	if (work->marked)
-		registers_max(registers(work, true), registers_const(other, true));
+	registers_max(registers(work, false), registers_const(other, false),
+				  (work->marked ? 2 : 1) * (size_t) HLL_REGISTERS);
 	return work;
 }
 
 HllWork *
-hll_merge_view(HllWork *work, const HllView *view)
+hll_merge_view(HllWork *work, const HllView *view, const char **problem)
 {
 	HllWork    *first = work;
+	uint64		before = 0;
 	uint32		i;
 
 	Assert(work->marked == view->marked);
+	*problem = NULL;
 	if (view->form == HLL_DENSE)
 	{
-		HllWork    *other = dense_from_view(view);
-
-		work = hll_merge_work(work, other);
-		pfree(other);
+		if (work->form == HLL_WORK_SET)
+			work = set_to_dense(work);
+		*problem = registers_merge(registers(work, false), view);
 		return work;
 	}
+	if (work->form == HLL_WORK_SET)
+		work = set_with_room(work, Max(work->count, view->count));
 	for (i = 0; i < view->count; i++)
-		work = merge_entry(work, first, hll_read_le64(view->data + i * 8));
+	{
+		uint64		entry = hll_read_le64(view->data + i * 8);
+		uint64		key = HLL_KEY(entry, view->marked);
+
+		if (unlikely(key <= before))
+		{
+			*problem = not_ascending;
+			return work;
+		}
+		before = key;
+		work = merge_entry(work, first, entry);
+	}
 	return work;
 }
 
-static int
-compare_entries(const void *a, const void *b)
+/*
+ * The entries of a table in order.  Hashes are spread evenly: dealt by their
+ * upper bits, about two to a place, they need few steps more.
+ */
+static void
+sorted_entries(const HllWork *work, uint64 *entries)
 {
-	uint64		x = *(const uint64 *) a;
-	uint64		y = *(const uint64 *) b;
+	uint32		starts[HLL_EXACT];
+	uint32		places = Min(work->capacity / 2, HLL_EXACT);
+	int			shift = 64 - __builtin_ctz(places);
+	uint32		sum = 0;
+	uint32		i;
 
-	return x < y ? -1 : x > y;
+	memset(starts, 0, places * sizeof(starts[0]));
+	for (i = 0; i < slot_count(work); i++)
+		if (work->slots[i] != 0)
+			starts[work->slots[i] >> shift]++;
+	for (i = 0; i < places; i++)
+	{
+		uint32		n = starts[i];
+
+		starts[i] = sum;
+		sum += n;
+	}
+	Assert(sum == work->count);
+	for (i = 0; i < slot_count(work); i++)
+		if (work->slots[i] != 0)
+			entries[starts[work->slots[i] >> shift]++] = work->slots[i];
+	for (i = 1; i < work->count; i++)
+	{
+		uint64		entry = entries[i];
+		uint32		j = i;
+
+		for (; j > 0 && entries[j - 1] > entry; j--)
+			entries[j] = entries[j - 1];
+		entries[j] = entry;
+	}
 }
 
 uint8 *
@@ -528,14 +676,10 @@ hll_compact(const HllWork *work, size_t *size)
 	if (is_set)
 	{
 		uint64	   *entries = palloc(Max(work->count, 1) * sizeof(uint64));
-		uint32		n = 0;
 		uint32		i;
 
-		for (i = 0; i < slot_count(work) && n < work->count; i++)
-			if (work->slots[i] != 0)
-				entries[n++] = work->slots[i];
-		qsort(entries, n, sizeof(uint64), compare_entries);
-		for (i = 0; i < n; i++)
+		sorted_entries(work, entries);
+		for (i = 0; i < work->count; i++)
 			write_le64(p + i * 8, entries[i]);
 		pfree(entries);
 	}

@@ -66,7 +66,7 @@ typedef struct HllWork
 /* Slots of a table whose room the header takes. */
 #define HLL_HEAD_SLOTS	((uint32) (offsetof(HllWork, slots) / sizeof(uint64)))
 
-/* A checked compact block. */
+/* A compact block. */
 typedef struct HllView
 {
 	HllForm		form;
@@ -150,6 +150,9 @@ hll_hash(const void *bytes, size_t len)
  */
 extern const char *hll_view(const void *block, size_t size, HllView *view);
 
+/* The same for the header and the length alone: only for hll_merge_view. */
+extern const char *hll_view_frame(const void *block, size_t size, HllView *view);
+
 extern HllWork *hll_work_new(bool marked);
 extern HllWork *hll_work_from_view(const HllView *view);
 extern HllWork *hll_work_copy(const HllWork *work);
@@ -158,10 +161,12 @@ extern bool hll_is_work(const void *block, size_t size);
 
 /*
  * These write in place, or return a new and larger block and leave the old
- * one to whoever owns it.
+ * one to whoever owns it.  hll_merge_view checks what it reads, which costs
+ * less than doing so before: if *problem is not NULL, that is what is wrong
+ * with the view, and what the block then holds means nothing.
  */
 extern HllWork *hll_add(HllWork *work, uint64 hash, bool mark);
-extern HllWork *hll_merge_view(HllWork *work, const HllView *view);
+extern HllWork *hll_merge_view(HllWork *work, const HllView *view, const char **problem);
 extern HllWork *hll_merge_work(HllWork *work, const HllWork *other);
 
 /*

@@ -274,6 +274,70 @@ typedef struct SketchWalk
 extern void sketch_walk_begin(SketchWalk *walk, const SketchView *view);
 extern bool sketch_walk_next(SketchWalk *walk);
 
+static inline bool
+sketch_walk_malformed(SketchWalk *walk)
+{
+	walk->malformed = true;
+	return false;
+}
+
+/* The count that comes next in the stream; 0 if it is none. */
+static inline uint64
+sketch_walk_count(SketchWalk *walk)
+{
+	SketchModel *model = &walk->model;
+	uint64		expected = sketch_model_expected(model);
+	uint64		count;
+	uint64		distance;
+
+	if (sketch_model_by_distance(model))
+	{
+		distance = sketch_get_golomb(&walk->reader, sketch_model_k(model->distance));
+		count = expected + (uint64) sketch_unzigzag(distance);
+	}
+	else
+	{
+		count = sketch_get_golomb(&walk->reader, sketch_model_k(model->count)) + 1;
+		distance = sketch_zigzag((int64) (count - expected));
+	}
+	/* A negative count is a huge one here. */
+	if (walk->reader.failed || count > walk->left)
+		return 0;
+	sketch_model_counted(model, count, distance);
+	return count;
+}
+
+/* The next bucket of a compact form; inline, for merging does nothing else. */
+static inline bool
+sketch_walk_bytes(SketchWalk *walk)
+{
+	if (!walk->started)
+	{
+		walk->started = true;
+		walk->key = sketch_key(walk->view->min);
+	}
+	else if (walk->key == walk->last_key)
+	{
+		if (walk->left != 0 || !sketch_at_end(&walk->reader))
+			return sketch_walk_malformed(walk);
+		return false;
+	}
+	else
+	{
+		uint64		gap = sketch_get_golomb(&walk->reader, sketch_model_k(walk->model.gap));
+
+		if (walk->reader.failed || gap >= (uint64) (walk->last_key - walk->key))
+			return sketch_walk_malformed(walk);
+		walk->model.gap = sketch_model_mean(walk->model.gap, gap);
+		walk->key += (int32) gap + 1;
+	}
+	walk->count = sketch_walk_count(walk);
+	if (walk->count == 0)
+		return sketch_walk_malformed(walk);
+	walk->left -= walk->count;
+	return true;
+}
+
 /* Parts of a working form with buckets. */
 static inline uint16 *
 sketch_directory(const SketchState *state)

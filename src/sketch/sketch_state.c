@@ -494,6 +494,38 @@ sketch_weight_milli(double weight, uint64 *milli)
 	return true;
 }
 
+/*
+ * All buckets of a compact form.  Nearly all of them go to counters in being
+ * that have room: no call for these.
+ */
+static void
+merge_bytes(SketchState **state, const SketchState *callers, SketchWalk *begun, uint64 factor)
+{
+	SketchWalk	walk = *begun;	/* its address is not taken: registers */
+
+	while (sketch_walk_bytes(&walk))
+	{
+		const SketchState *s = *state;
+		unsigned int at = (unsigned int) (octave_of_key(walk.key) - s->first_octave);
+		uint64		count = walk.count * factor;
+
+		if (likely(s->width == 1 && at < s->dir_size && walk.key >= 0 &&
+				   sketch_directory(s)[at] != SKETCH_NO_BLOCK))
+		{
+			uint16	   *counter = (uint16 *) sketch_counters(s) +
+				sketch_directory(s)[at] * SKETCH_SUB + (walk.key & (SKETCH_SUB - 1));
+
+			if (likely(count <= (uint64) (UINT16_MAX - *counter)))
+			{
+				*counter += (uint16) count;
+				continue;
+			}
+		}
+		add_to_counter(state, callers, walk.key, count);
+	}
+	begun->malformed = walk.malformed;
+}
+
 /* The buckets of a view into those of a state that leaves room for them. */
 static SketchStatus
 merge_buckets(SketchState **state, const SketchState *callers, const SketchView *other)
@@ -507,8 +539,11 @@ merge_buckets(SketchState **state, const SketchState *callers, const SketchView 
 					octave_of_key(sketch_key(other->max)));
 	factor = (*state)->weighted ? other->tick : other->tick / SKETCH_MILLI;
 	sketch_walk_begin(&walk, other);
-	while (sketch_walk_next(&walk))
-		add_to_counter(state, callers, walk.key, walk.count * factor);
+	if (other->state != NULL)
+		while (sketch_walk_next(&walk))
+			add_to_counter(state, callers, walk.key, walk.count * factor);
+	else
+		merge_bytes(state, callers, &walk, factor);
 	if (walk.malformed)
 		return SKETCH_MALFORMED;
 	(*state)->n += other->n;

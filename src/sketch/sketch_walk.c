@@ -60,69 +60,6 @@ next_of_state(SketchWalk *walk)
 	return false;
 }
 
-static bool
-malformed(SketchWalk *walk)
-{
-	walk->malformed = true;
-	return false;
-}
-
-/* The count that comes next in the stream; 0 if it is none. */
-static uint64
-read_count(SketchWalk *walk)
-{
-	SketchModel *model = &walk->model;
-	uint64		expected = sketch_model_expected(model);
-	uint64		count;
-	uint64		distance;
-
-	if (sketch_model_by_distance(model))
-	{
-		distance = sketch_get_golomb(&walk->reader, sketch_model_k(model->distance));
-		count = expected + (uint64) sketch_unzigzag(distance);
-	}
-	else
-	{
-		count = sketch_get_golomb(&walk->reader, sketch_model_k(model->count)) + 1;
-		distance = sketch_zigzag((int64) (count - expected));
-	}
-	/* A negative count is a huge one here. */
-	if (walk->reader.failed || count > walk->left)
-		return 0;
-	sketch_model_counted(model, count, distance);
-	return count;
-}
-
-static bool
-next_of_bytes(SketchWalk *walk)
-{
-	if (!walk->started)
-	{
-		walk->started = true;
-		walk->key = sketch_key(walk->view->min);
-	}
-	else if (walk->key == walk->last_key)
-	{
-		if (walk->left != 0 || !sketch_at_end(&walk->reader))
-			return malformed(walk);
-		return false;
-	}
-	else
-	{
-		uint64		gap = sketch_get_golomb(&walk->reader, sketch_model_k(walk->model.gap));
-
-		if (walk->reader.failed || gap >= (uint64) (walk->last_key - walk->key))
-			return malformed(walk);
-		walk->model.gap = sketch_model_mean(walk->model.gap, gap);
-		walk->key += (int32) gap + 1;
-	}
-	walk->count = read_count(walk);
-	if (walk->count == 0)
-		return malformed(walk);
-	walk->left -= walk->count;
-	return true;
-}
-
 /*
  * Steps to the next bucket.  False behind the last one, and where the bytes
  * make no sense (malformed is set): a caller that walks to the end has then
@@ -133,5 +70,5 @@ sketch_walk_next(SketchWalk *walk)
 {
 	if (walk->view->state != NULL)
 		return next_of_state(walk);
-	return next_of_bytes(walk);
+	return sketch_walk_bytes(walk);
 }

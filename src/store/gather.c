@@ -97,8 +97,9 @@ enum
 	ROW_DURATION, ROW_VALUE, ROW_THRESHOLD, ROW_USER
 };
 
+/* By name and op, or of all transactions. */
 static void
-take_transaction(CellTable *table, const Datum *row, const bool *isnull)
+transaction_in(CellTable *table, const Datum *row, const bool *isnull, bool named)
 {
 	const ApmStr user = cells_text(row, isnull, ROW_USER);
 	const double value = isnull[ROW_VALUE] ? NAN : DatumGetFloat8(row[ROW_VALUE]);
@@ -110,7 +111,7 @@ take_transaction(CellTable *table, const Datum *row, const bool *isnull)
 	int			i;
 
 	cells_key_int(table, DatumGetInt32(row[ROW_PROJECT]));
-	for (i = ROW_NAME; i <= ROW_RELEASE; i++)
+	for (i = named ? ROW_NAME : ROW_ENVIRONMENT; i <= ROW_RELEASE; i++)
 		cells_key_text(table, cells_text(row, isnull, i));
 	cells_key_status(table, isnull[ROW_STATUS] ? InvalidOid : DatumGetObjectId(row[ROW_STATUS]));
 	while ((cell = cells_next(table, &level)) != NULL)
@@ -128,6 +129,18 @@ take_transaction(CellTable *table, const Datum *row, const bool *isnull)
 		else if (user.data != NULL && !isnan(threshold))
 			user_in(&cell->users, user, value > 4 * threshold, context);
 	}
+}
+
+static void
+take_transaction(CellTable *table, const Datum *row, const bool *isnull)
+{
+	transaction_in(table, row, isnull, true);
+}
+
+static void
+take_transaction_total(CellTable *table, const Datum *row, const bool *isnull)
+{
+	transaction_in(table, row, isnull, false);
 }
 
 static void
@@ -149,12 +162,28 @@ put_transaction(const void *measures, Datum *values, bool *isnull)
 	values[10] = users_or_null(cell->other_users, &isnull[10]);
 }
 
+#define TRANSACTION_ROW "izttttsffft"
+#define TRANSACTION_MEASURES 11
+
 PG_FUNCTION_INFO_V1(gather_transactions);
 Datum
 gather_transactions(PG_FUNCTION_ARGS)
 {
 	static const CellKind kind = {
-		"izttttsffft", "itttts", 11, sizeof(TransactionCell), take_transaction, put_transaction
+		TRANSACTION_ROW, "itttts", TRANSACTION_MEASURES, sizeof(TransactionCell),
+		take_transaction, put_transaction
+	};
+
+	return cells_gather(fcinfo, &kind);
+}
+
+PG_FUNCTION_INFO_V1(gather_transaction_totals);
+Datum
+gather_transaction_totals(PG_FUNCTION_ARGS)
+{
+	static const CellKind kind = {
+		TRANSACTION_ROW, "itts", TRANSACTION_MEASURES, sizeof(TransactionCell),
+		take_transaction_total, put_transaction
 	};
 
 	return cells_gather(fcinfo, &kind);

@@ -57,7 +57,7 @@ panel_rows() {
 }
 
 bench_dashboard() {
-  local rep name stored cells minutes
+  local rep name stored cells minutes totals
   heading "Panels of the dashboard over seven days of $(grouped "$SIZE") transactions"
   if ! command -v node >/dev/null; then
     skipped "panels" "≤ 100 ms" "no node here"
@@ -71,6 +71,7 @@ bench_dashboard() {
   stored=$(number "SELECT bench.bytes('apm.transactions', false)")
   cells=$(number "SELECT bench.bytes('_apm.transaction_hours', false) + bench.bytes('_apm.transaction_days', false)")
   minutes=$(number "SELECT bench.bytes('_apm.transaction_minutes', false)")
+  totals=$(number "SELECT sum(bench.bytes(to_regclass('_apm.transaction_total_' || w), false)) FROM unnest('{minutes,hours,days}'::text[]) w")
   panels overview.json >"$work/panels"
   panels overview.json project=2 environment=production >"$work/panels_project"
   ask "SELECT name FROM apm.transactions GROUP BY name ORDER BY count(*) DESC, name LIMIT 1"
@@ -94,5 +95,6 @@ bench_dashboard() {
   panel_rows "traces panel" "" "transactions and traces: " <"$work/panels_slow"
   row "bytes of hours and days of transactions to their rows: sketches, counts, users, all dimensions" "" "$(calc "100 * $cells / $stored")" " %"
   row "the same with 48 hours of minutes" "" "$(calc "100 * ($cells + $minutes) / $stored")" " %"
+  row "the cells without names and ops, all three widths" "" "$(calc "100 * ${totals:-0} / $stored")" " %"
   ask "SELECT bench.empty_store()"
 }

@@ -20,6 +20,17 @@ work_of(const uint8 *bytes, size_t size)
 	HllView		view;
 
 	memcpy(copy, bytes, size);
+	if (hll_view_frame(copy, size, &view) == NULL)
+	{
+		HllWork    *empty = hll_work_new(view.marked);
+		const char *problem;
+		HllWork    *merged = hll_merge_view(empty, &view, &problem);
+
+		assert((problem == NULL) == (hll_view(copy, size, &view) == NULL));
+		if (merged != empty)
+			pfree(merged);
+		pfree(empty);
+	}
 	if (hll_view(copy, size, &view) == NULL)
 	{
 		size_t		again_size;

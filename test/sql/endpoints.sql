@@ -45,6 +45,24 @@ SELECT project_id, transaction_name, op, transactions, users, miserable_users, f
 -- ordered by total time; no row beyond max_rows; filters; the window excludes its end
 SELECT bool_and(total_ms <= before) FROM (SELECT total_ms, lag(total_ms, 1, total_ms) OVER () AS before FROM apm.endpoints('2011-03-01', '2011-03-03')) o;
 SELECT count(*) FROM apm.endpoints('2011-03-01', '2011-03-03', max_rows => 2);
+-- a few rows, for which alone users are counted, are those of all rows sorted likewise
+SAVEPOINT s;
+INSERT INTO apm.transactions (project_id, trace_id, span_id, name, op, start_time, end_time, duration_ms, user_key)
+  SELECT 4400, md5('few' || i)::uuid::apm.trace_id, '00000000000000a1', (ARRAY[NULL, '', 'few'])[1 + i % 3], (ARRAY[NULL, 'a'])[1 + i % 2], t, t, 5000 + i, 'u' || i % 7
+    FROM (SELECT i, '2011-03-01 10:00Z'::timestamptz + i * interval '1 s' AS t FROM generate_series(1, 60) i) g;
+SELECT o AS order_by, count(*) AS wrong
+  FROM unnest('{total_ms,avg_ms,p50_ms,p75_ms,p95_ms,p99_ms,transactions,failure_rate}'::text[]) WITH ORDINALITY x (o, place)
+       LEFT JOIN LATERAL ((SELECT * FROM apm.endpoints('2011-03-01', '2011-03-03', max_rows => 7, order_by => o))
+                          EXCEPT ALL SELECT * FROM (SELECT e.* FROM apm.endpoints('2011-03-01', '2011-03-03') e
+                            ORDER BY (to_jsonb(e) ->> o)::float8 DESC, project_id, transaction_name, op LIMIT 7) f) w ON true
+ WHERE w.transactions IS NOT NULL OR (SELECT count(*) FROM apm.endpoints('2011-03-01', '2011-03-03', max_rows => 7, order_by => o)) <> 7
+ GROUP BY o;
+SELECT count(*) AS rows, count(users) AS counted FROM apm.endpoints('2011-03-01', '2011-03-03', 4400, max_rows => 6, order_by => 'p95_ms') WHERE p95_ms > 5000;
+ROLLBACK TO s;
+SELECT * FROM apm.endpoints(max_rows => 1, order_by => 'users');
+ROLLBACK TO s;
+SELECT * FROM apm.endpoints(order_by => NULL);
+ROLLBACK TO s;
 SELECT sum(transactions), (SELECT count(*) FROM apm.transactions WHERE project_id = 4401 AND environment = 'staging' AND release = 'shop@3' AND end_time < '2011-03-03')
   FROM apm.endpoints('2011-03-01', '2011-03-03', project_id => 4401, environment => 'staging', release => 'shop@3');
 SELECT sum(transactions) FROM apm.endpoints('2011-03-01 00:00:21', '2011-03-01 00:00:42');

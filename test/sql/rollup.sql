@@ -79,28 +79,31 @@ CREATE TEMP VIEW rolled_rows AS
 CREATE FUNCTION pg_temp.wrong_cells() RETURNS TABLE (store text, cells bigint, missing bigint, extra bigint) LANGUAGE plpgsql SET jit = off AS $$
 DECLARE
   l record;
+  t record;
   keys constant text := 'project_id, bucket, transaction_name, op, environment, release';
 BEGIN
   FOR l IN SELECT * FROM _apm.rollup_state, LATERAL (VALUES ('minutes', '1 minute'::interval, minutes_since, 'infinity'::timestamptz),
              ('hours', '1 hour', '-infinity', hours_until), ('days', '1 day', '-infinity', days_until)) w (level, width, low, high)
             WHERE kind = 'transactions'
   LOOP
-    store := 'transaction_' || l.level;
+    FOR t IN SELECT * FROM (VALUES ('transaction_', keys, 'cell_name, op,'), ('transaction_total_', 'project_id, bucket, environment, release', '')) c (prefix, keys, named) LOOP
+    store := t.prefix || l.level;
     EXECUTE format($q$
       WITH truth AS (
-        SELECT project_id, date_bin(%1$L, end_time, '2000-01-01Z') AS bucket, cell_name, op, environment, release, status, count(*), count(user_key), count(v),
+        SELECT project_id, date_bin(%1$L, end_time, '2000-01-01Z') AS bucket, %6$s environment, release, status, count(*), count(user_key), count(v),
                count(*) FILTER (WHERE v >= 0 AND v <= threshold), count(*) FILTER (WHERE v >= 0 AND v > threshold AND v <= 4 * threshold),
                count(*) FILTER (WHERE v > 4 * threshold AND v <> 'NaN'), min(end_time), max(end_time), apm.sketch_agg(duration_ms)::text,
                count(DISTINCT user_key), count(DISTINCT user_key) FILTER (WHERE v > 4 * threshold AND v <> 'NaN')
-          FROM rolled_rows WHERE end_time >= %2$L AND end_time < %3$L GROUP BY 1, 2, 3, 4, 5, 6, 7),
+          FROM rolled_rows WHERE end_time >= %2$L AND end_time < %3$L GROUP BY project_id, 2, %6$s environment, release, status),
       stored AS (
         SELECT %4$s, status, sum(n)::bigint, sum(user_rows)::bigint, sum(measured)::bigint, sum(satisfied)::bigint, sum(tolerable)::bigint, sum(frustrated)::bigint,
                min(first_at), max(last_at), apm.sketch_merge(sketch)::text,
                coalesce(apm.distinct_count(_apm.all_users(apm.hll_merge(users), apm.hll_merge(other_users))), 0), coalesce(apm.marked_count(apm.hll_merge(users)), 0)
           FROM _apm.%5$s WHERE bucket < '2001-04-01' GROUP BY %4$s, status)
       SELECT (SELECT count(*) FROM stored), (SELECT count(*) FROM (TABLE truth EXCEPT ALL TABLE stored) x), (SELECT count(*) FROM (TABLE stored EXCEPT ALL TABLE truth) x)$q$,
-      l.width, l.low, l.high, keys, store) INTO cells, missing, extra;
+      l.width, l.low, l.high, t.keys, store, t.named) INTO cells, missing, extra;
     RETURN NEXT;
+    END LOOP;
     store := 'vital_' || l.level;
     EXECUTE format($q$
       WITH v AS (SELECT r.project_id, r.end_time, r.cell_name, r.op, r.environment, r.release, m.vital, (m.value ->> 'value')::float8 AS x, r.contexts #>> '{browser,name}' AS b
@@ -315,6 +318,9 @@ DELETE FROM _apm.rollup_floor WHERE kind = 'transactions';
 DELETE FROM _apm.transaction_days WHERE project_id IN (4611, 4612);
 DELETE FROM _apm.transaction_hours WHERE project_id IN (4611, 4612);
 DELETE FROM _apm.transaction_minutes WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.transaction_total_days WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.transaction_total_hours WHERE project_id IN (4611, 4612);
+DELETE FROM _apm.transaction_total_minutes WHERE project_id IN (4611, 4612);
 DELETE FROM _apm.vital_days WHERE project_id IN (4611, 4612);
 DELETE FROM _apm.vital_hours WHERE project_id IN (4611, 4612);
 DELETE FROM _apm.vital_minutes WHERE project_id IN (4611, 4612);

@@ -229,6 +229,7 @@ sub fails
 }
 my $one = q{(SELECT min(bucket) FROM _apm.transaction_hours)};
 fails('a wrong count', "UPDATE _apm.transaction_hours SET n = n + 1 WHERE bucket = $one", "UPDATE _apm.transaction_hours SET n = n - 1 WHERE bucket = $one");
+fails('a wrong total', 'UPDATE _apm.transaction_total_days SET n = n + 1', 'UPDATE _apm.transaction_total_days SET n = n - 1');
 fails('what is read from a wrong sketch', "ALTER TABLE _apm.transaction_days ADD old apm.sketch; UPDATE _apm.transaction_days SET old = sketch, sketch = apm.sketch_from_histogram('{1,2}', ARRAY[n])",
 	'UPDATE _apm.transaction_days SET sketch = old; ALTER TABLE _apm.transaction_days DROP old');
 fails('a cell that is there twice', "CREATE TABLE load.copy AS SELECT * FROM _apm.transaction_days WHERE bucket = (SELECT max(bucket) FROM _apm.transaction_days);

@@ -89,6 +89,14 @@ my %cells = (
 		kind => 'spans' },
 );
 
+# Totals: the same without names and ops.
+$cells{transaction_totals} = { %{ $cells{transactions} } };
+for my $sql (@{ $cells{transaction_totals} }{qw(cells rows)})
+{
+	$sql =~ s/[ct]\.(?:transaction_name|cell_name), [ct]\.op, //g;
+	$sql =~ s/_apm\.transaction_%s/_apm.transaction_total_%s/;
+}
+
 # Since when and until when cells of a width must be there.
 my %width = (
 	minute => [ 'minutes_since', q{'infinity'} ],

@@ -261,9 +261,11 @@ merge_part(HllWork *work, const HllWork *part, bool by_bytes)
 		size_t		size;
 		uint8	   *block = hll_compact(part, &size);
 		HllView		view;
+		const char *problem;
 
-		CHECK(hll_view(block, size, &view) == NULL);
-		next = hll_merge_view(work, &view);
+		CHECK(hll_view_frame(block, size, &view) == NULL);
+		next = hll_merge_view(work, &view, &problem);
+		CHECK(problem == NULL);
 		pfree(block);
 	}
 	else
@@ -355,9 +357,22 @@ try_bytes(const uint8 *bytes, size_t size)
 {
 	uint8	   *copy = palloc(size);
 	HllView		view;
+	const char *problem;
+	const char *merging;
 
 	memcpy(copy, bytes, size);
-	if (hll_view(copy, size, &view) == NULL)
+	problem = hll_view(copy, size, &view);
+	if (hll_view_frame(copy, size, &view) == NULL)
+	{
+		HllWork    *empty = hll_work_new(view.marked);
+		HllWork    *merged = hll_merge_view(empty, &view, &merging);
+
+		CHECK((merging == NULL) == (problem == NULL));
+		if (merged != empty)
+			pfree(merged);
+		pfree(empty);
+	}
+	if (problem == NULL)
 	{
 		HllWork    *work = hll_work_from_view(&view);
 		double		count = hll_work_count(work, false);
