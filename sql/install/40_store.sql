@@ -182,7 +182,7 @@ BEGIN
 
   BEGIN
     IF timeout = '0' THEN
-      PERFORM set_config('lock_timeout', current_setting('pg_apm.lock_timeout'), true);
+      PERFORM set_config('lock_timeout', coalesce(current_setting('pg_apm.lock_timeout', true), '2s'), true);
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('pg_apm partition'), hashtext(table_name));
     PERFORM set_config('lock_timeout', timeout, true);
