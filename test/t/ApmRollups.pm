@@ -34,14 +34,14 @@ my %cells = (
 	vitals => {
 		cells => q{
 			SELECT ROW(c.project_id, c.transaction_name, c.op, c.environment, c.release, c.vital)::text AS key, c.project_id, c.bucket,
-			       ROW(sum(c.n), sum(c.good), sum(c.meh), sum(c.poor), sum(c.scored), round(sum(c.score) / 1e9, 5), apm.sketch_merge(c.sketch))::text AS val
+			       ROW(sum(c.n), sum(c.good), sum(c.meh), sum(c.poor), sum(c.scored), round(sum(c.score) / 1e9, 9), apm.sketch_merge(c.sketch))::text AS val
 			  FROM _apm.vital_%s c WHERE c.bucket >= %s GROUP BY c.project_id, c.bucket, c.transaction_name, c.op, c.environment, c.release, c.vital},
 		rows => q{
 			SELECT ROW(t.project_id, n.cell_name, t.op, t.environment, t.release, m.vital)::text AS key, t.project_id,
 			       date_trunc('%s', t.end_time, 'UTC') AS bucket,
 			       ROW(count(*), count(*) FILTER (WHERE apm.web_vital_rating(m.vital, m.v) = 'good'),
 			           count(*) FILTER (WHERE apm.web_vital_rating(m.vital, m.v) = 'meh'), count(*) FILTER (WHERE apm.web_vital_rating(m.vital, m.v) = 'poor'),
-			           count(apm.vital_score(m.vital, m.v, b.browser)), round(coalesce(sum(apm.vital_score(m.vital, m.v, b.browser)), 0)::numeric, 5),
+			           count(apm.vital_score(m.vital, m.v, b.browser)), round(coalesce(sum(round(apm.vital_score(m.vital, m.v, b.browser)::numeric, 9)), 0), 9),
 			           apm.sketch_agg(m.v))::text AS val
 			  FROM apm.transactions t, LATERAL (SELECT t.contexts -> 'browser' ->> 'name') b (browser),
 			       LATERAL (SELECT j.key, (j.value ->> 'value')::float8 FROM jsonb_each(t.measurements) j
