@@ -290,20 +290,20 @@ END
 $$;
 COMMENT ON FUNCTION _apm.mark_stale() IS 'Trigger: hours of rows that change are read from rows until they are rebuilt';
 
-CREATE FUNCTION _apm.watch_changes(relation regclass, kind text) RETURNS void
+CREATE FUNCTION _apm.watch_changes(relation regclass, kind text, suffix text DEFAULT '') RETURNS void
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  EXECUTE format('CREATE TRIGGER pg_apm_updated AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-                    FOR EACH STATEMENT EXECUTE FUNCTION _apm.mark_stale(%L)', relation, kind);
-  EXECUTE format('CREATE TRIGGER pg_apm_deleted AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows
-                    FOR EACH STATEMENT EXECUTE FUNCTION _apm.mark_stale(%L)', relation, kind);
-  EXECUTE format('CREATE TRIGGER pg_apm_truncated BEFORE TRUNCATE ON %s
-                    FOR EACH STATEMENT EXECUTE FUNCTION _apm.mark_stale(%L)', relation, kind);
+  EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+                    FOR EACH STATEMENT EXECUTE FUNCTION _apm.mark_stale(%L)', 'pg_apm_updated' || suffix, relation, kind);
+  EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows
+                    FOR EACH STATEMENT EXECUTE FUNCTION _apm.mark_stale(%L)', 'pg_apm_deleted' || suffix, relation, kind);
+  EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %s
+                    FOR EACH STATEMENT EXECUTE FUNCTION _apm.mark_stale(%L)', 'pg_apm_truncated' || suffix, relation, kind);
 END
 $$;
-COMMENT ON FUNCTION _apm.watch_changes(regclass, text) IS 'Triggers by which changed rows make their hours stale';
+COMMENT ON FUNCTION _apm.watch_changes(regclass, text, text) IS 'Triggers by which changed rows make their hours stale';
 
 SELECT _apm.watch_changes('apm.transactions', 'transactions');
 SELECT _apm.watch_changes('_apm.span_batches', 'spans');

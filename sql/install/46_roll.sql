@@ -326,22 +326,35 @@ END
 $$;
 COMMENT ON FUNCTION _apm.tend_partitions(regclass, timestamptz, timestamptz) IS 'Summarizes new ranges of the partitions of these days, and analyzes those that never were';
 
--- Partitions that somebody attached by hand get the triggers of the others.
+-- Partitions that somebody attached by hand get triggers like those of the
+-- others.  A partition of a dump that is being restored has none for a while,
+-- too: its own come last, and must not meet ours, not even those that an
+-- earlier restore left.  So the names of ours belong to this database, and ours
+-- go as soon as there are others.
 CREATE FUNCTION _apm.watch_partitions(relation regclass, kind text) RETURNS void
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
   SET lock_timeout = '100ms'
 AS $$
 DECLARE
-  leaf regclass;
+  suffix constant text := '_' || left(md5(concat(_apm.system_identifier(), ' ', (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))), 8);
+  leaf record;
 BEGIN
   FOR leaf IN
-    SELECT h.inhrelid FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
-     WHERE h.inhparent = relation AND c.relkind = 'r'
-       AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = h.inhrelid AND t.tgfoid = '_apm.mark_stale'::regproc)
+    SELECT h.inhrelid::regclass AS name, t.ours, t.others
+      FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+           CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE t.tgname LIKE '%' || suffix) AS ours,
+                                      count(*) FILTER (WHERE t.tgname NOT LIKE '%' || suffix) AS others
+                                 FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid = '_apm.mark_stale'::regproc) t
+     WHERE h.inhparent = relation AND c.relkind = 'r' AND (t.ours = 0 AND t.others = 0 OR t.ours > 0 AND t.others >= 3)
   LOOP
     BEGIN
-      PERFORM _apm.watch_changes(leaf, kind);
+      IF leaf.ours = 0 THEN
+        PERFORM _apm.watch_changes(leaf.name, kind, suffix);
+      ELSE
+        EXECUTE format('DROP TRIGGER pg_apm_updated%1$s ON %2$s; DROP TRIGGER pg_apm_deleted%1$s ON %2$s; DROP TRIGGER pg_apm_truncated%1$s ON %2$s',
+                       suffix, leaf.name);
+      END IF;
     EXCEPTION WHEN lock_not_available THEN
       NULL;
     END;

@@ -179,6 +179,10 @@ SET client_min_messages = warning;
 SELECT pg_temp.roll('2001-03-04 10:20');
 SELECT * FROM pg_temp.wrong_cells();
 SELECT * FROM pg_temp.differences();
+-- Its triggers have names of this database: those of a dump go in beside them, and ours then go.
+SELECT regexp_replace(tgname, '_[0-9a-f]{8}$', '_…') AS tgname FROM pg_trigger WHERE tgrelid = '_apm.transactions_20010306'::regclass ORDER BY 1;
+SELECT _apm.watch_changes('_apm.transactions_20010306', 'transactions');
+SELECT _apm.watch_partitions('apm.transactions', 'transactions');
 SELECT tgname FROM pg_trigger WHERE tgrelid = '_apm.transactions_20010306'::regclass ORDER BY 1;
 UPDATE _apm.transactions_20010306 SET duration_ms = 3;
 SELECT * FROM pg_temp.differences();
