@@ -10,9 +10,10 @@ CREATE TYPE _apm.cell_plan AS (
   cells  text,
   counts text,
   source text,
-  reason text
+  reason text,
+  lost   tstzmultirange
 );
-COMMENT ON TYPE _apm.cell_plan IS 'SQL that gives cells, SQL that counts what it reads, and whether rollups are used';
+COMMENT ON TYPE _apm.cell_plan IS 'SQL that gives cells, SQL that counts what it reads, whether rollups are used, and when rows would be read that retention has dropped';
 
 CREATE FUNCTION _apm.all_users(users apm.hll, other_users apm.hll) RETURNS apm.hll
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -154,6 +155,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION _apm.narrowest_cube(text, text[]) IS 'Where a cube, or one with fewer keys that says the same, is read from';
 
+-- What of [low, high), but for the cells of [inner_low, inner_high), lies before
+-- the rows that are kept.
+CREATE FUNCTION _apm.lost_times(kind text, low timestamptz, high timestamptz, inner_low timestamptz, inner_high timestamptz) RETURNS tstzmultirange
+  LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN CASE WHEN low < least(high, _apm.kept_since(kind))
+              THEN tstzmultirange(tstzrange(low, least(high, _apm.kept_since(kind))))
+                   - CASE WHEN inner_low < inner_high THEN tstzmultirange(tstzrange(inner_low, inner_high)) ELSE '{}' END
+              ELSE '{}' END;
+COMMENT ON FUNCTION _apm.lost_times(text, timestamptz, timestamptz, timestamptz, timestamptz) IS 'Parts of a window that are not read from cells and whose rows retention has dropped';
+
 -- Slots of a width (NULL: none), the keys and measures asked for, and filters
 -- by key: {"project_id": 1}.  Constants are written in a form that reads the
 -- same everywhere.  A threshold other than the one in force, or
@@ -231,6 +242,7 @@ BEGIN
   END IF;
 
   r := _apm.split_window(s, low, coalesce(standing, high), width, standing IS NULL);
+  plan.lost := _apm.lost_times(c.kind, low, high, CASE WHEN plan.source <> 'rows' THEN r.cell_from END, r.cell_to);
   IF plan.source = 'rows' OR r.cell_from >= r.cell_to THEN
     IF plan.source <> 'rows' THEN
       plan.reason := coalesce(plan.reason, 'The window holds no whole minute, hour or day that was rolled up.');
@@ -320,7 +332,9 @@ BEGIN
   RAISE NOTICE '%', CASE WHEN plan.source = 'rows' THEN format('read from rows: %s rows', row_count)
                          ELSE format('read from rollups: %s day cells, %s hour cells, %s minute cells, and %s rows',
                                      day_cells, hour_cells, minute_cells, row_count) END
-    USING DETAIL = concat_ws(' ', plan.reason, format('It took %s ms.', spent));
+    USING DETAIL = concat_ws(' ', plan.reason,
+                             CASE WHEN NOT isempty(plan.lost) THEN format('Retention has dropped the rows before %s: of them only rollups are left.', upper(plan.lost)) END,
+                             format('It took %s ms.', spent));
 END
 $$;
 COMMENT ON FUNCTION _apm.explain_cells(_apm.cell_plan, timestamptz) IS 'Says in a NOTICE where an answer was read from and what it cost';
@@ -353,6 +367,7 @@ BEGIN
   END IF;
   plan.source := 'rows';
   plan.reason := 'Rollups do not hold this metric.';
+  plan.lost := _apm.lost_times('transactions', coalesce(since, '-infinity'), coalesce(until, 'infinity'), NULL, NULL);
   plan.counts := format('SELECT 0, 0, 0, (SELECT count(*) FROM apm.transactions t WHERE t.end_time >= %L AND t.end_time < %L%s)',
                         coalesce(since, '-infinity'), coalesce(until, 'infinity'),
                         _apm.key_filter('transactions', jsonb_build_object('project_id', project_id, 'transaction_name', transaction_name,

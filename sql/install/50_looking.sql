@@ -199,17 +199,19 @@ BEGIN
   END IF;
   RETURN QUERY EXECUTE format($sql$
     WITH m AS (%s)
-    SELECT b.bucket, CASE WHEN m.bucket IS NULL THEN $10 ELSE m.value END, coalesce(m.samples, 0)
+    SELECT b.bucket, CASE WHEN l.lost THEN NULL WHEN m.bucket IS NULL THEN $10 ELSE m.value END,
+           CASE WHEN NOT l.lost THEN coalesce(m.samples, 0) END
       FROM generate_series(date_bin($8, $1, $9), $2, $8) b (bucket) LEFT JOIN m ON m.bucket = b.bucket
+           CROSS JOIN LATERAL (SELECT $11 && tstzrange(b.bucket, b.bucket + $8)) l (lost)
      WHERE b.bucket < $2
      ORDER BY b.bucket$sql$, source)
-    USING since, until, project_id, transaction_name, op, environment, release, width, origin, p.empty_value;
+    USING since, until, project_id, transaction_name, op, environment, release, width, origin, p.empty_value, plan.lost;
   IF explain THEN
     PERFORM _apm.explain_cells(plan, started);
   END IF;
 END
 $$;
-COMMENT ON FUNCTION apm.timeseries(text, timestamptz, timestamptz, interval, integer, text, text, text, text, boolean) IS 'A metric over time, in the metric''s unit: one row a step, at most 11,000, buckets that begin at multiples of the step in UTC (weeks on Monday), with the number of transactions behind each value; buckets without any have NULL, for count() 0. Without step, one that gives at most 300 points. Steps of whole minutes, hours or days read rollups where these hold the metric; explain says so in a NOTICE. Example: SELECT * FROM apm.timeseries(''p95(duration)'', now() - interval ''6 hours'', now(), ''5 minutes'')';
+COMMENT ON FUNCTION apm.timeseries(text, timestamptz, timestamptz, interval, integer, text, text, text, text, boolean) IS 'A metric over time, in the metric''s unit: one row a step, at most 11,000, buckets that begin at multiples of the step in UTC (weeks on Monday), with the number of transactions behind each value; buckets without any have NULL, for count() 0; where rows would have to be read that retention has dropped, both are NULL. Without step, one that gives at most 300 points. Steps of whole minutes, hours or days read rollups where these hold the metric; explain says so in a NOTICE. Example: SELECT * FROM apm.timeseries(''p95(duration)'', now() - interval ''6 hours'', now(), ''5 minutes'')';
 
 CREATE FUNCTION apm.web_vitals(since timestamptz DEFAULT now() - interval '24 hours', until timestamptz DEFAULT now(),
     project_id integer DEFAULT NULL, environment text DEFAULT NULL, release text DEFAULT NULL,

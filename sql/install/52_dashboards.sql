@@ -40,18 +40,20 @@ DECLARE
 BEGIN
   RETURN QUERY EXECUTE format($sql$
     WITH m AS (SELECT c.slot, sum(c.n)::bigint AS n, apm.sketch_merge(c.sketch) AS sketch FROM (%s) c GROUP BY c.slot)
-    SELECT b.bucket, coalesce(m.n, 0), apm.percentile(m.sketch, 0.5), apm.percentile(m.sketch, 0.75),
+    SELECT b.bucket, CASE WHEN NOT l.lost THEN coalesce(m.n, 0) END, apm.percentile(m.sketch, 0.5), apm.percentile(m.sketch, 0.75),
            apm.percentile(m.sketch, 0.95), apm.percentile(m.sketch, 0.99)
-      FROM generate_series(_apm.bin($3, $1), $2, $3) b (bucket) LEFT JOIN m ON m.slot = b.bucket
+      FROM generate_series(_apm.bin($3, $1), $2, $3) b (bucket)
+           CROSS JOIN LATERAL (SELECT $4 && tstzrange(b.bucket, b.bucket + $3)) l (lost)
+           LEFT JOIN m ON m.slot = b.bucket AND NOT l.lost
      WHERE b.bucket < $2
      ORDER BY b.bucket$sql$, plan.cells)
-    USING since, until, width;
+    USING since, until, width, plan.lost;
   IF explain THEN
     PERFORM _apm.explain_cells(plan, started);
   END IF;
 END
 $$;
-COMMENT ON FUNCTION apm.duration_percentiles(timestamptz, timestamptz, interval, integer, text, text, text, text, boolean) IS 'Percentiles of the durations of transactions over time, in milliseconds, in the buckets of apm.timeseries, with the number of transactions behind them; NULL where there are none. Costs a third of three calls of apm.timeseries. Example: SELECT bucket, p50_ms, p95_ms FROM apm.duration_percentiles(now() - interval ''6 hours'', now(), ''5 minutes'')';
+COMMENT ON FUNCTION apm.duration_percentiles(timestamptz, timestamptz, interval, integer, text, text, text, text, boolean) IS 'Percentiles of the durations of transactions over time, in milliseconds, in the buckets of apm.timeseries, with the number of transactions behind them; NULL where there are none, and where rows would have to be read that retention has dropped. Costs a third of three calls of apm.timeseries. Example: SELECT bucket, p50_ms, p95_ms FROM apm.duration_percentiles(now() - interval ''6 hours'', now(), ''5 minutes'')';
 
 -- A list of what a name says: [{"key": …, "value": …}, …], NULL values left out.
 CREATE FUNCTION _apm.key_values(object jsonb) RETURNS jsonb

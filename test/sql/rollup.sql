@@ -308,6 +308,14 @@ INSERT INTO apm.thresholds VALUES (4611, 'GET /nowhere', 'duration', 1);
 SELECT count(*) FILTER (WHERE pg_temp.answer(query, true) = answer) AS same FROM before;
 SELECT apm.rebuild_rollups(since => '2001-03-01', until => '2001-03-03');
 SELECT count(*) FILTER (WHERE pg_temp.answer(query, true) = answer) AS same FROM before;
+-- What is neither in rollups nor in rows is not known, and not 0: cut hours, steps that divide no hour, metrics and thresholds of rows.
+SELECT bucket, value, samples FROM apm.timeseries('count()', '2001-03-02 21:13', '2001-03-03 01:40', '1 hour', 4611);
+SELECT bucket, samples, p50_ms IS NULL AS unknown FROM apm.duration_percentiles('2001-03-02 21:13', '2001-03-03 01:40', '1 hour', 4611);
+SELECT value IS NULL AS unknown, count(*), min(bucket), max(bucket) FROM apm.timeseries('count()', '2001-03-02 23:00', '2001-03-03 01:00', '7 minutes', 4611) GROUP BY 1 ORDER BY 3;
+SELECT bucket, value IS NULL AS unknown, samples IS NULL AS unknown_samples FROM apm.timeseries('avg(span_count)', '2001-03-02 22:00', '2001-03-03 02:00', '1 hour', 4611);
+SELECT lost FROM _apm.cells('transactions', '2001-03-02 21:13', '2001-03-04', NULL, '{}', '{n}', '{}');
+SELECT lost FROM _apm.cells('transactions', '2001-03-03', '2001-03-04', NULL, '{}', '{n}', '{}');
+SELECT lost FROM _apm.cells('transactions', NULL, NULL, NULL, '{}', '{n}', '{}', 500);
 -- Who may read rows may read rollups; nobody else rolls.
 SET ROLE apm_reader;
 SELECT count(*) > 0 AS endpoints FROM apm.endpoints('2001-03-01', '2001-03-07');
