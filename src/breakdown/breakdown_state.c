@@ -280,16 +280,19 @@ replace(BreakdownState **state, const BreakdownState *callers, uint32 slot, Sket
 
 /*
  * The rare cases of adding: unknown times, a new key, an entry that stands in
- * its table twice, a sketch that must grow, a value of 0.
+ * its table twice, a sketch that must grow, a value of 0.  *moved if a sketch
+ * lies elsewhere now.
  */
 static BreakdownStatus
 add_slowly(BreakdownState **state, const BreakdownState *callers, ApmStr key, uint32 *slot,
-		   int64 us)
+		   int64 us, bool *moved)
 {
 	BreakdownStatus status = BREAKDOWN_OK;
 	double		value = (double) us / 1000.0;
+	const BreakdownState *before = *state;
 	SketchState *grown;
 
+	*moved = false;
 	if (us == APM_MICROS_NULL)
 		return BREAKDOWN_OK;
 	if (*slot == NO_SLOT)
@@ -300,12 +303,14 @@ add_slowly(BreakdownState **state, const BreakdownState *callers, ApmStr key, ui
 		sketch_add(&grown, value);
 		status = insert(state, callers, key, grown, slot);
 		pfree(grown);
+		*moved = *state != before;
 		return status;
 	}
 	grown = sketch_of(*state, *slot);
 	if (!sketch_add(&grown, value))
 		return BREAKDOWN_OVERFLOW;
-	if (grown != sketch_of(*state, *slot))
+	*moved = grown != sketch_of(*state, *slot);
+	if (*moved)
 		status = replace(state, callers, *slot, grown);
 	return status;
 }
@@ -318,6 +323,19 @@ locate(BreakdownState *state, BreakdownTarget *targets, uint32 count)
 
 	for (k = 0; k < count; k++)
 		targets[k].sketch = targets[k].slot == NO_SLOT ? NULL : sketch_of(state, targets[k].slot);
+}
+
+/*
+ * The same after a slow addition to target t.  A string may stand in its table
+ * twice, so others than t may point to a sketch that has moved.
+ */
+static inline void
+locate_again(BreakdownState *state, BreakdownTarget *targets, uint32 count, BreakdownTarget *t, bool moved)
+{
+	if (moved)
+		locate(state, targets, count);
+	else
+		locate(state, t, 1);
 }
 
 BreakdownStatus
@@ -338,20 +356,17 @@ breakdown_add_column(BreakdownState **state, const SpansetStrings *keys, const i
 	for (i = 0; i < n; i++)
 	{
 		BreakdownTarget *t = &targets[codes[i]];
-		const BreakdownState *before = *state;
 		BreakdownStatus status;
+		bool		moved;
 
 		if (likely(t->sketch != NULL) &&
 			likely(sketch_add_fast(t->sketch, (double) us[i] / 1000.0)))
 			continue;
 		status = add_slowly(state, callers, codes[i] > 0 ? keys->strings[codes[i] - 1] : null_key,
-							&t->slot, us[i]);
+							&t->slot, us[i], &moved);
 		if (status != BREAKDOWN_OK)
 			return status;
-		if (*state != before)
-			locate(*state, targets, count + 1);
-		else
-			locate(*state, t, 1);
+		locate_again(*state, targets, count + 1, t, moved);
 	}
 	return BREAKDOWN_OK;
 }
