@@ -3,10 +3,12 @@
  *		The working form: finding keys, adding, growing, merging.  Pure.
  */
 #include "breakdown/breakdown_private.h"
+#include "spanset/spanset_hot.h"
 
 #define CAPACITY_FIRST	16
 #define ROOM_FIRST		2048	/* bytes for keys and sketches of a new state */
 #define NO_SLOT			UINT32_MAX
+#define WIDEN_FROM		1024	/* values of a key whose counters take two bytes each */
 
 static const ApmStr null_key = {NULL, 0};
 
@@ -369,6 +371,121 @@ breakdown_add_column(BreakdownState **state, const SpansetStrings *keys, const i
 		locate_again(*state, targets, count + 1, t, moved);
 	}
 	return BREAKDOWN_OK;
+}
+
+/*
+ * The sketches of the words of a set's table, and in front that of NULL, which
+ * is looked up when it comes.  False if one is no known word.
+ */
+static bool
+targets_of(BreakdownState *state, const SpansetHot *h, BreakdownTarget *targets)
+{
+	const BreakdownSlot *slots = breakdown_slots(state);
+	const uint8 *entry = h->table;
+	uint32		k;
+
+	targets[0].slot = NO_SLOT;
+	targets[0].sketch = NULL;
+	for (k = 1; k <= h->count; k++, entry += 2)
+	{
+		uint32		slot = state->words[entry[1]];
+
+		if (unlikely(entry[0] != STRING_WORD))
+			return false;
+		if (likely(slot != 0))
+		{
+			targets[k].slot = slot - 1;
+			targets[k].sketch = (SketchState *) ((char *) state + slots[slot - 1].sketch_at);
+			continue;
+		}
+		if (spanset_words[entry[1]].data == NULL)
+			return false;
+		targets[k].slot = find(state, spanset_words[entry[1]]);
+		if (targets[k].slot < UINT16_MAX)
+			state->words[entry[1]] = targets[k].slot + 1;
+		locate(state, &targets[k], 1);
+	}
+	return true;
+}
+
+/*
+ * What sketch_add_us() does not do: small counters, which are widened once
+ * the key has come often, and all that add_slowly() is for.
+ */
+static BreakdownStatus
+add_hot_slowly(BreakdownState **state, const BreakdownState *callers, const SpansetHot *h,
+			   BreakdownTarget *targets, uint32 code, uint32 us)
+{
+	BreakdownTarget *t = &targets[code];
+	BreakdownStatus status = BREAKDOWN_OK;
+	SketchState *sketch = t->sketch;
+	bool		moved = false;
+
+	if (sketch == NULL || !sketch_add_fast(sketch, (double) us / 1000.0))
+		status = add_slowly(state, callers, code > 0 ? spanset_words[h->table[2 * code - 1]] : null_key,
+							&t->slot, us, &moved);
+	else if (sketch->kind == SKETCH_BUCKETS && sketch->width == 0 && sketch->n >= WIDEN_FROM)
+	{
+		sketch_widen(&sketch, 1);
+		moved = true;
+		status = replace(state, callers, t->slot, sketch);
+	}
+	locate_again(*state, targets, h->count + 1, t, moved);
+	return status;
+}
+
+/* The spans of a set that has been taken; *bad if a code points outside of the table. */
+static BreakdownStatus
+add_hot(BreakdownState **state, const SpansetHot *h, BreakdownTarget *targets, bool *bad)
+{
+	const BreakdownState *callers = *state;
+	const int	n = h->n;
+	const int	width = h->width;
+	const int	per_load = width <= 7 ? 8 : 7;
+	const uint32 mask = (1u << width) - 1;
+	const uint32 limit = h->count - h->base;
+	const BreakdownTarget *based = targets + h->base;
+	size_t		bit = 0;
+	int			i;
+
+	for (i = 0; i < n; bit += (size_t) per_load * width)
+	{
+		uint64		codes = load_le64(h->codes + bit / 8) >> bit % 8;
+		const int	stop = Min(n, i + per_load);
+
+		for (; i < stop; i++, codes >>= width)
+		{
+			const uint32 code = codes & mask;
+			BreakdownStatus status;
+
+			*bad = code > limit;
+			if (unlikely(*bad))
+				return BREAKDOWN_OK;
+			if (likely(based[code].sketch != NULL) && likely(sketch_add_us(based[code].sketch, h->us[i])))
+				continue;
+			status = add_hot_slowly(state, callers, h, targets, h->base + code, h->us[i]);
+			if (status != BREAKDOWN_OK)
+				return status;
+		}
+	}
+	return BREAKDOWN_OK;
+}
+
+BreakdownStatus
+breakdown_add_packed(BreakdownState **state, uint32 column, const uint8 *data, size_t len,
+					 uint32 lexicon_id, size_t *taken)
+{
+	BreakdownTarget targets[SPANSET_HOT_STRINGS + 1];
+	SpansetHot	h;
+	BreakdownStatus status;
+	bool		bad;
+
+	*taken = 0;
+	if (!spanset_hot_open(&h, data, len, lexicon_id, column) || !targets_of(*state, &h, targets))
+		return BREAKDOWN_OK;
+	status = add_hot(state, &h, targets, &bad);
+	*taken = bad ? 0 : h.end - data;
+	return status;
 }
 
 static BreakdownStatus

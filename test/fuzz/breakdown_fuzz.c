@@ -1,13 +1,19 @@
 /*
  * breakdown_fuzz.c
- *		libFuzzer target: the compact form of apm.breakdown as hostile bytes, and
+ *		libFuzzer target: the compact form of apm.breakdown as hostile bytes;
  *		durations under keys that are added in two parts and merged, which must
- *		give what adding them together gives.
+ *		give what adding them together gives; and packed sets, which must give
+ *		the same whether they are counted at once or column by column.
  */
 #include "breakdown/breakdown.h"
 #include "context.h"
 
 #define MAX_SPANS 512
+#define WIDE_SPANS 700			/* so many that a counter takes two bytes */
+
+/* First bytes of inputs that are packed sets. */
+#define PACKED_OP		2
+#define PACKED_CATEGORY 3
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -97,6 +103,51 @@ add_and_merge(const uint8 *data, size_t size)
 	require_same(whole, parts[1]);
 }
 
+/* Two-byte counters under one known word, so that all of the ways to count are there. */
+static BreakdownState *
+busy_state(void)
+{
+	static char db[] = "db";
+	static ApmStr strings[1] = {{db, 2}};
+	static uint32 codes[WIDE_SPANS];
+	static int64 us[WIDE_SPANS];
+	static BreakdownTarget targets[2];
+	static uint16 words[1] = {0};
+	BreakdownState *state = breakdown_create();
+	SpansetStrings keys = {codes, strings, words, 1};
+	int			i;
+
+	for (i = 0; i < WIDE_SPANS; i++)
+	{
+		codes[i] = 1;
+		us[i] = i < WIDE_SPANS / 2 ? 1000 : i;
+	}
+	require(breakdown_add_column(&state, &keys, us, WIDE_SPANS, targets) == BREAKDOWN_OK);
+	return state;
+}
+
+static void
+add_packed(const uint8 *data, size_t size, uint32 column)
+{
+	static SpansetColumns c;
+	static BreakdownTarget targets[8192];
+	BreakdownState *plain = busy_state();
+	BreakdownState *packed = busy_state();
+	const SpansetStrings *keys = column == SPANSET_OP ? &c.op : &c.category;
+	bool		readable;
+	size_t		taken;
+
+	memset(&c, 0, sizeof(c));
+	readable = spanset_read(&c, data, size, column | SPANSET_DURATION) == NULL;
+	require(breakdown_add_packed(&packed, column, data, size, 0, &taken) == BREAKDOWN_OK);
+	require(taken <= size && (readable || taken == 0));
+	if (taken == 0)
+		return;
+	require(breakdown_add_column(&plain, keys, c.duration_us, c.n, targets) == BREAKDOWN_OK);
+	require(breakdown_state_valid(packed, packed->size));
+	require_same(plain, packed);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -105,6 +156,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	context_begin();
 	if (data[0] == BREAKDOWN_VERSION)
 		read_bytes(data, size);
+	else if (data[0] == PACKED_OP || data[0] == PACKED_CATEGORY)
+		add_packed(data + 1, size - 1, data[0] == PACKED_OP ? SPANSET_OP : SPANSET_CATEGORY);
 	else
 		add_and_merge(data + 1, size - 1);
 	context_end();
