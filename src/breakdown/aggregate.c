@@ -89,6 +89,7 @@ add_spans(FunctionCallInfo fcinfo, uint32 key_column, bool self_time)
 	spanset_open_again(&r->columns, PG_GETARG_DATUM(1),
 					   key_column | (self_time ? SPANSET_SELF_TIME : SPANSET_DURATION),
 					   fcinfo->flinfo->fn_mcxt);
+	r->ahead.bytes = r->columns.end;
 	if (r->columns.n == 0)
 		return unchanged(fcinfo);
 	keys = key_column == SPANSET_OP ? &r->columns.op :

@@ -699,6 +699,7 @@ spanset_read_start(SpansetColumns *c, const uint8 *data, size_t available, size_
 		in_strings(&in, c, wanted & SPANSET_GROUP ? &c->group : NULL, 2, SF_GROUP);
 	if (wanted & (SPANSET_ALL & ~SPANSET_HOT) && in.error == NULL)
 		in_rest(&in, c, wanted);
+	c->end = in.pos - data;
 	if (in.error == NULL)
 		c->n = in.n;
 	return in.error;
