@@ -8,7 +8,6 @@
 #include "breakdown/glue.h"
 #include "breakdown/prefetch.h"
 #include "spanset/glue.h"
-#include "spanset/spanset_lexicon.h"
 
 /* What a call site keeps from row to row. */
 typedef struct Reading
@@ -57,16 +56,14 @@ targets_for(FunctionCallInfo fcinfo, Reading *r, uint32 strings)
  * read column by column.
  */
 static inline bool
-add_packed(BreakdownState **state, Reading *r, Datum value, uint32 key_column)
+add_packed(BreakdownState **state, Reading *r, Datum value, uint32 key_column, bool self_time)
 {
 	const struct varlena *v = (const struct varlena *) DatumGetPointer(value);
-	const SpansetLexicon *lexicon = r->columns.lexicon;
 
 	if (VARATT_IS_EXTERNAL(v) || VARATT_IS_4B_C(v))
 		return false;
-	breakdown_ok(breakdown_add_packed(state, key_column, (const uint8 *) VARDATA_ANY(v),
-									  VARSIZE_ANY_EXHDR(v), lexicon != NULL ? lexicon->id : 0,
-									  &r->ahead.bytes));
+	breakdown_ok(breakdown_add_packed(state, key_column, self_time, (const uint8 *) VARDATA_ANY(v),
+									  VARSIZE_ANY_EXHDR(v), r->columns.lexicon, &r->ahead.bytes));
 	return r->ahead.bytes > 0;
 }
 
@@ -83,8 +80,7 @@ add_spans(FunctionCallInfo fcinfo, uint32 key_column, bool self_time)
 	r = reading_of(fcinfo);
 	prefetch_around(&r->ahead, DatumGetPointer(PG_GETARG_DATUM(1)));
 	state = breakdown_arg_state(fcinfo);
-	if (!self_time && key_column != SPANSET_GROUP &&
-		add_packed(&state, r, PG_GETARG_DATUM(1), key_column))
+	if (add_packed(&state, r, PG_GETARG_DATUM(1), key_column, self_time))
 		return breakdown_state_datum(state);
 	spanset_open_again(&r->columns, PG_GETARG_DATUM(1),
 					   key_column | (self_time ? SPANSET_SELF_TIME : SPANSET_DURATION),

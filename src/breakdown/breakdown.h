@@ -72,15 +72,16 @@ extern BreakdownStatus breakdown_add_column(BreakdownState **state, const Spanse
 											const int64 *us, int n, BreakdownTarget *targets);
 
 /*
- * Adds the durations of a packed value by op or category (SPANSET_OP,
- * SPANSET_CATEGORY) without reading columns, if it has the form that nearly
- * all have: see spanset_hot.h.  *taken is how many of its bytes were looked
- * at; if it is 0, the caller has to read the columns, with the lexicon of the
- * same id, and breakdown_add_column() them.  Part of a value may have been
+ * Adds the durations or self times of a packed value by op, category or group
+ * (SPANSET_OP and so on) without reading columns, if it has the form that
+ * nearly all have: see spanset_hot.h.  *taken is how many of its bytes were
+ * looked at; if it is 0, the caller has to read the columns, with the same
+ * lexicon, and breakdown_add_column() them.  Part of a value may have been
  * added then, but only of one that cannot be read.
  */
-extern BreakdownStatus breakdown_add_packed(BreakdownState **state, uint32 column, const uint8 *data,
-											size_t len, uint32 lexicon_id, size_t *taken);
+extern BreakdownStatus breakdown_add_packed(BreakdownState **state, uint32 column, bool self_time,
+											const uint8 *data, size_t len,
+											const SpansetLexicon *lexicon, size_t *taken);
 
 /* Merges a state, or the bytes of a compact form, into another state. */
 extern BreakdownStatus breakdown_merge_state(BreakdownState **state, const BreakdownState *other);

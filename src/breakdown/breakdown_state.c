@@ -374,45 +374,61 @@ breakdown_add_column(BreakdownState **state, const SpansetStrings *keys, const i
 }
 
 /*
- * The sketches of the words of a set's table, and in front that of NULL, which
- * is looked up when it comes.  False if one is no known word.
+ * The sketches of the strings of a set's table, and in front that of NULL,
+ * which is looked up when it comes.  Where the table ends, or NULL if it is
+ * not taken.
  */
-static bool
+static const uint8 *
 targets_of(BreakdownState *state, const SpansetHot *h, BreakdownTarget *targets)
 {
 	const BreakdownSlot *slots = breakdown_slots(state);
-	const uint8 *entry = h->table;
+	const uint8 *last = h->end - SPANSET_HOT_AHEAD;
+	const uint8 *p = h->table;
 	uint32		k;
 
 	targets[0].slot = NO_SLOT;
 	targets[0].sketch = NULL;
-	for (k = 1; k <= h->count; k++, entry += 2)
+	for (k = 1; k <= h->count; k++)
 	{
-		uint32		slot = state->words[entry[1]];
+		char		digits[16];
+		const bool	word = p < last && p[0] == STRING_WORD;
+		const uint8 number = p[1];
+		ApmStr		key;
 
-		if (unlikely(entry[0] != STRING_WORD))
-			return false;
-		if (likely(slot != 0))
+		if (likely(word && state->words[number] != 0))
 		{
-			targets[k].slot = slot - 1;
-			targets[k].sketch = (SketchState *) ((char *) state + slots[slot - 1].sketch_at);
+			targets[k].slot = state->words[number] - 1;
+			targets[k].sketch = (SketchState *) ((char *) state + slots[targets[k].slot].sketch_at);
+			p += 2;
 			continue;
 		}
-		if (spanset_words[entry[1]].data == NULL)
-			return false;
-		targets[k].slot = find(state, spanset_words[entry[1]]);
-		if (targets[k].slot < UINT16_MAX)
-			state->words[entry[1]] = targets[k].slot + 1;
+		if (unlikely(!hot_string(h, &p, digits, &key)))
+			return NULL;
+		targets[k].slot = find(state, key);
+		if (word && targets[k].slot < UINT16_MAX)
+			state->words[number] = targets[k].slot + 1;
 		locate(state, &targets[k], 1);
 	}
-	return true;
+	return p;
+}
+
+/* The string of a code; *digits as for hot_string(). */
+static ApmStr
+hot_key(const SpansetHot *h, uint32 code, char *digits)
+{
+	const uint8 *p = h->table;
+	ApmStr		key = null_key;
+
+	while (code-- > 0)
+		(void) hot_string(h, &p, digits, &key);
+	return key;
 }
 
 /*
  * What sketch_add_us() does not do: small counters, which are widened once
  * the key has come often, and all that add_slowly() is for.
  */
-static BreakdownStatus
+static pg_noinline BreakdownStatus
 add_hot_slowly(BreakdownState **state, const BreakdownState *callers, const SpansetHot *h,
 			   BreakdownTarget *targets, uint32 code, uint32 us)
 {
@@ -420,10 +436,10 @@ add_hot_slowly(BreakdownState **state, const BreakdownState *callers, const Span
 	BreakdownStatus status = BREAKDOWN_OK;
 	SketchState *sketch = t->sketch;
 	bool		moved = false;
+	char		digits[16];
 
 	if (sketch == NULL || !sketch_add_fast(sketch, (double) us / 1000.0))
-		status = add_slowly(state, callers, code > 0 ? spanset_words[h->table[2 * code - 1]] : null_key,
-							&t->slot, us, &moved);
+		status = add_slowly(state, callers, hot_key(h, code, digits), &t->slot, us, &moved);
 	else if (sketch->kind == SKETCH_BUCKETS && sketch->width == 0 && sketch->n >= WIDEN_FROM)
 	{
 		sketch_widen(&sketch, 1);
@@ -472,19 +488,23 @@ add_hot(BreakdownState **state, const SpansetHot *h, BreakdownTarget *targets, b
 }
 
 BreakdownStatus
-breakdown_add_packed(BreakdownState **state, uint32 column, const uint8 *data, size_t len,
-					 uint32 lexicon_id, size_t *taken)
+breakdown_add_packed(BreakdownState **state, uint32 column, bool self_time, const uint8 *data,
+					 size_t len, const SpansetLexicon *lexicon, size_t *taken)
 {
 	BreakdownTarget targets[SPANSET_HOT_STRINGS + 1];
 	SpansetHot	h;
 	BreakdownStatus status;
+	const uint8 *end;
 	bool		bad;
 
 	*taken = 0;
-	if (!spanset_hot_open(&h, data, len, lexicon_id, column) || !targets_of(*state, &h, targets))
+	if (!spanset_hot_open(&h, data, len, lexicon, column, self_time))
+		return BREAKDOWN_OK;
+	end = targets_of(*state, &h, targets);
+	if (end == NULL)
 		return BREAKDOWN_OK;
 	status = add_hot(state, &h, targets, &bad);
-	*taken = bad ? 0 : h.end - data;
+	*taken = bad ? 0 : end - data;
 	return status;
 }
 

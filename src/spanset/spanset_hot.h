@@ -1,7 +1,7 @@
 /*
  * spanset/spanset_hot.h
- *		Durations and the codes of ops or categories, of sets in the form that
- *		nearly all have.  Pure: no server headers.
+ *		Durations or self times and the codes of one column of strings, of sets
+ *		in the form that nearly all have.  Pure: no server headers.
  *
  * For those who count durations by a key: nothing is filled but an array of
  * durations, and strings stay where they are.  A set is taken only if it
@@ -33,8 +33,9 @@ typedef struct SpansetHot
 	int			width;			/* of a code, at most 8 */
 	uint32		base;			/* of all codes, at most count */
 	const uint8 *codes;
-	const uint8 *table;			/* the strings */
-	const uint8 *end;			/* of the table, if all of them are words */
+	const uint8 *table;			/* the strings: see hot_string() */
+	const uint8 *end;			/* of the value */
+	const SpansetLexicon *lexicon;	/* that it needs, or NULL */
 	uint32		us[SPANSET_HOT_SPANS];
 } SpansetHot;
 
@@ -107,25 +108,30 @@ hot_numbers(const uint8 *p, const uint8 *end, int n, uint32 *v)
 
 /* Version, number of spans, flags: where the durations begin, or NULL. */
 static inline const uint8 *
-hot_header(const uint8 *data, size_t len, uint32 lexicon_id, int *n, uint32 *flags)
+hot_header(SpansetHot *h, const uint8 *data, size_t len, const SpansetLexicon *lexicon, uint32 *flags)
 {
 	const uint8 *p = data;
 
 	/* All of it, and the head of the durations, takes less than this. */
 	if (unlikely(len < 24))
 		return NULL;
-	if (*p == SPANSET_LEXICON && lexicon_id != 0 && spanset_lexicon_id(data, len) == lexicon_id)
+	h->end = data + len;
+	h->lexicon = NULL;
+	if (*p == SPANSET_LEXICON && lexicon != NULL && spanset_lexicon_id(data, len) == lexicon->id)
+	{
+		h->lexicon = lexicon;
 		p += SPANSET_LEXICON_HEADER;
+	}
 	else if (*p++ != SPANSET_VERSION)
 		return NULL;
-	*n = *p++;
-	if (*n >= 0x80)
+	h->n = *p++;
+	if (h->n >= 0x80)
 	{
-		*n = (*n & 0x7f) | *p << 7;
+		h->n = (h->n & 0x7f) | *p << 7;
 		if (*p++ >= 0x80)
 			return NULL;
 	}
-	if (unlikely(*n == 0 || *n > SPANSET_HOT_SPANS || (size_t) *n > (len - (p - data)) / 8))
+	if (unlikely(h->n == 0 || h->n > SPANSET_HOT_SPANS || h->n > (h->end - p) / 8))
 		return NULL;
 	*flags = p[0] & 0x7f;
 	if (*p++ >= 0x80)
@@ -140,11 +146,11 @@ hot_header(const uint8 *data, size_t len, uint32 lexicon_id, int *n, uint32 *fla
 
 /* The codes of a column of strings, and where its table lies; false: not taken. */
 static inline bool
-hot_codes(SpansetHot *h, const uint8 *p, const uint8 *end)
+hot_codes(SpansetHot *h, const uint8 *p)
 {
 	uint8		head;
 
-	if (unlikely(end - p < 2 * SPANSET_HOT_AHEAD))
+	if (unlikely(h->end - p < 2 * SPANSET_HOT_AHEAD))
 		return false;
 	h->count = *p++;
 	if (unlikely(h->count == 0 || h->count > (uint32) h->n || h->count > SPANSET_HOT_STRINGS))
@@ -157,53 +163,154 @@ hot_codes(SpansetHot *h, const uint8 *p, const uint8 *end)
 	if (unlikely(p == NULL || h->base > h->count))
 		return false;
 	h->codes = p;
-	p += ((size_t) h->n * h->width + 7) / 8;
-	h->table = p;
-	h->end = p + 2 * (size_t) h->count;
-	return likely(p < end && end - p >= 2 * (ptrdiff_t) h->count + SPANSET_HOT_AHEAD);
+	h->table = p + ((size_t) h->n * h->width + 7) / 8;
+	return likely(h->end - p >= (h->table - p) + SPANSET_HOT_AHEAD);
 }
 
-/* Whether a column that is passed over is one that spanset_read() lets pass. */
+/*
+ * The next string of a table.  One that is stored as a number becomes digits,
+ * room for 16 of them; NULL if nobody wants to see it.  False: not taken.
+ */
 static inline bool
-hot_all_words(const SpansetHot *h)
+hot_string(const SpansetHot *h, const uint8 **pos, char *digits, ApmStr *s)
 {
+	const uint8 *p = *pos;
+	const ptrdiff_t left = h->end - p;
+	const uint32 literal = h->lexicon != NULL ? STRING_LITERAL_LEXICON : STRING_LITERAL;
+	uint32		head;
+
+	if (unlikely(left < 2 * SPANSET_HOT_AHEAD))
+		return false;
+	head = *p++;
+	if (head == STRING_WORD)
+		*s = spanset_words[*p++];
+	else if (head == STRING_HEX)
+	{
+		s->data = digits != NULL ? digits : (const char *) p;
+		s->len = 16;
+		if (digits != NULL)
+			hex_digits(p, digits);
+		p += 8;
+	}
+	else if (head == STRING_LEARNED && h->lexicon != NULL)
+	{
+		uint32		number = p[0] & 0x7f;
+
+		if (*p++ >= 0x80)
+		{
+			number |= (uint32) p[0] << 7;
+			if (*p++ >= 0x80)
+				return false;
+		}
+		if (number >= h->lexicon->nwords)
+			return false;
+		*s = h->lexicon->words[number];
+	}
+	else
+	{
+		s->data = (const char *) p;
+		s->len = head - literal;
+		if (head >= 0x80 || left < (ptrdiff_t) s->len + 2 * SPANSET_HOT_AHEAD)
+			return false;
+		p += s->len;
+	}
+	*pos = p;
+	return s->data != NULL;
+}
+
+/* Passes over a column: codes that nobody looks at are not checked by spanset_read() either. */
+static inline const uint8 *
+hot_pass(SpansetHot *h, const uint8 *p)
+{
+	ApmStr		s;
 	uint32		k;
 
+	if (!hot_codes(h, p))
+		return NULL;
+	p = h->table;
 	for (k = 0; k < h->count; k++)
-		if (h->table[2 * k] != STRING_WORD || spanset_words[h->table[2 * k + 1]].data == NULL)
-			return false;
+		if (!hot_string(h, &p, NULL, &s))
+			return NULL;
+	return p;
+}
+
+/* Self times in the place of the durations; false: not taken. */
+static inline bool
+hot_self_times(SpansetHot *h, const uint8 *bitmap)
+{
+	const uint8 *p = bitmap + (h->n + 7) / 8;
+	int			i;
+
+	for (i = 0; i < h->n; i += 8)
+	{
+		unsigned int bits = *bitmap++;
+
+		for (; bits != 0; bits &= bits - 1)
+		{
+			const int	k = i + __builtin_ctz(bits);
+			uint64		v = 0;
+			int			shift;
+
+			/* Four bytes at most; NULL, which is 0, is not taken. */
+			if (unlikely(k >= h->n || h->end - p < SPANSET_HOT_AHEAD))
+				return false;
+			for (shift = 0; shift < 28 && *p >= 0x80; shift += 7)
+				v |= (uint64) (*p++ & 0x7f) << shift;
+			v |= (uint64) *p++ << shift;
+			if (unlikely(v == 0 || shift == 28))
+				return false;
+			h->us[k] -= (uint32) unzigzag(v);
+			if (unlikely(h->us[k] >= SPANSET_HOT_US))
+				return false;
+		}
+	}
 	return true;
 }
 
 /*
- * Takes a set, with the codes of one column of strings (SPANSET_OP or
- * SPANSET_CATEGORY), or does not.  lexicon_id is that of the lexicon which
- * spanset_read() would be given, or 0.
+ * Takes a set, with the codes of one column of strings (SPANSET_OP,
+ * SPANSET_CATEGORY or SPANSET_GROUP), or does not.  The lexicon, or NULL, is
+ * that which spanset_read() would be given.
  *
- * It is left to the caller to check that every string of the table is
- * STRING_WORD and the number of one that spanset_words has, and each code,
- * base included, at most h->count: the caller looks at them all anyway.
+ * It is left to the caller to check that hot_string() takes every string of the
+ * table, and that each code, base included, is at most h->count: the caller
+ * looks at all of them anyway.
  */
 static inline bool
-spanset_hot_open(SpansetHot *h, const uint8 *data, size_t len, uint32 lexicon_id, uint32 column)
+spanset_hot_open(SpansetHot *h, const uint8 *data, size_t len, const SpansetLexicon *lexicon,
+				 uint32 column, bool self_time)
 {
-	const uint8 *end = data + len;
+	static const uint32 columns[][2] = {
+		{SF_OP, SPANSET_OP}, {SF_CATEGORY, SPANSET_CATEGORY}, {SF_GROUP, SPANSET_GROUP}
+	};
 	const uint8 *p;
 	uint32		flags;
+	int			i;
 
-	p = hot_header(data, len, lexicon_id, &h->n, &flags);
+	p = hot_header(h, data, len, lexicon, &flags);
 	if (unlikely(p == NULL))
 		return false;
-	p = hot_numbers(p, end, h->n, h->us);
+	p = hot_numbers(p, h->end, h->n, h->us);
 	if (unlikely(p == NULL))
 		return false;
-	if (column == SPANSET_CATEGORY && flags & SF_OP)
+	if (self_time)
 	{
-		if (!hot_codes(h, p, end) || !hot_all_words(h))
+		const uint8 *q = p;
+
+		for (i = 0; i < 3 && q != NULL; i++)
+			if (flags & columns[i][0])
+				q = hot_pass(h, q);
+		if (q == NULL || (flags & SF_SELF && (h->end - q < (h->n + 7) / 8 || !hot_self_times(h, q))))
 			return false;
-		p = h->end;
 	}
-	return likely(flags & (column == SPANSET_CATEGORY ? SF_CATEGORY : SF_OP)) && hot_codes(h, p, end);
+	for (i = 0; columns[i][1] != column; i++)
+		if (flags & columns[i][0])
+		{
+			p = hot_pass(h, p);
+			if (unlikely(p == NULL))
+				return false;
+		}
+	return likely(flags & columns[i][0]) && hot_codes(h, p);
 }
 
 #endif							/* PG_APM_SPANSET_HOT_H */

@@ -258,13 +258,10 @@ digits_of_column(SpansetColumns *c, int k)
 static ApmStr
 in_string(In *in, SpansetColumns *c, int k, uint64 i)
 {
-	static const char hex[] = "0123456789abcdef";
 	uint32		literal = in->lexicon != NULL ? STRING_LITERAL_LEXICON : STRING_LITERAL;
 	ApmStr		s = {NULL, 0};
 	uint64		head = in_varint(in);
 	const uint8 *p;
-	char	   *digits;
-	int			j;
 
 	if (head != STRING_HEX && head < literal)
 		return in_word(in, head == STRING_LEARNED);
@@ -275,14 +272,11 @@ in_string(In *in, SpansetColumns *c, int k, uint64 i)
 	s.len = head - literal;
 	if (head == STRING_HEX && c != NULL)
 	{
-		digits = digits_of_column(c, k) + 16 * i;
+		char	   *digits = digits_of_column(c, k) + 16 * i;
+
+		hex_digits(p, digits);
 		s.data = digits;
 		s.len = 16;
-		for (j = 0; j < 8; j++)
-		{
-			digits[2 * j] = hex[p[j] >> 4];
-			digits[2 * j + 1] = hex[p[j] & 15];
-		}
 	}
 	return s;
 }

@@ -11,6 +11,18 @@
 
 #define MAX_SET 600
 
+/* What is counted: one of the columns of keys, durations or self times. */
+typedef struct Question
+{
+	uint32		column;
+	bool		self_time;
+} Question;
+
+static const Question questions[] = {
+	{SPANSET_OP, false}, {SPANSET_OP, true}, {SPANSET_CATEGORY, false},
+	{SPANSET_CATEGORY, true}, {SPANSET_GROUP, false}, {SPANSET_GROUP, true}
+};
+
 static const SpansetLexicon *lexicon;
 static int	taken_sets = 0;
 
@@ -75,12 +87,48 @@ random_duration(int kind)
 	}
 }
 
+/* Mostly hexadecimal digits, of which each byte comes. */
+static ApmStr
+random_group(int kind, char *digits)
+{
+	ApmStr		s = {digits, 16};
+
+	if (kind == 0 || random_below(8) == 0)
+		return random_key(kind == 0 ? 2 : 1 + (int) random_below(2));
+	snprintf(digits, 17, "%08x%08x", (unsigned int) random_bits() & (kind == 1 ? 0x70000u : 0xffffffffu),
+			 (unsigned int) random_below(4) * 0x1234567);
+	return s;
+}
+
+static int64
+random_self_time(int kind, int64 duration)
+{
+	switch (random_below(kind == 0 ? 7 : 4))
+	{
+		case 0:
+			return duration - (int64) random_below((uint64) duration + 1);
+		case 1:
+			return 0;
+		case 4:
+			return APM_MICROS_NULL;
+		case 5:
+			return -1 - (int64) random_below(100);
+		case 6:
+			return random_duration(6);
+		default:
+			return duration;
+	}
+}
+
 static uint8 *
 random_set(size_t *len)
 {
 	static ApmSpan spans[MAX_SET];
+	static char digits[MAX_SET][17];
 	const int	durations = random_below(3) == 0 ? (int) random_below(8) : 7;
 	const int	keys = random_below(3) == 0 ? (int) random_below(5) : 0;
+	const int	groups = (int) random_below(4);
+	const int	self_times = (int) random_below(4);
 	int			n = 1 + (int) random_below(random_below(20) == 0 ? MAX_SET : 24);
 	int			i;
 
@@ -91,9 +139,11 @@ random_set(size_t *len)
 		spans[i].span_id = random_bits() | 1;
 		spans[i].segment_id = spans[0].span_id;
 		spans[i].duration_us = random_duration(durations);
-		spans[i].self_time_us = random_below(2) ? spans[i].duration_us : 0;
+		spans[i].self_time_us = self_times == 3 ? spans[i].duration_us :
+			random_self_time(self_times, spans[i].duration_us);
 		spans[i].op = random_key(keys);
 		spans[i].category = random_key(random_below(30) == 0 ? 2 : keys);
+		spans[i].span_group = random_group(groups, digits[i]);
 	}
 	return spanset_pack_with(random_below(3) == 0 ? lexicon : NULL, spans, n, 0, len);
 }
@@ -107,33 +157,33 @@ free_if_grown(BreakdownState **state, BreakdownState *before)
 
 /* By columns; false if the value cannot be read. */
 static bool
-add_plainly(BreakdownState **state, const uint8 *data, size_t len, uint32 column)
+add_plainly(BreakdownState **state, const uint8 *data, size_t len, const Question *q)
 {
 	static SpansetColumns c;
 	static BreakdownTarget targets[SPANSET_MAX_WORD * 64];
 	BreakdownState *before = *state;
 
 	c.lexicon = lexicon;
-	if (spanset_read(&c, data, len, column | SPANSET_DURATION) != NULL)
+	if (spanset_read(&c, data, len, q->column | (q->self_time ? SPANSET_SELF_TIME : SPANSET_DURATION)) != NULL)
 		return false;
-	CHECK(breakdown_add_column(state, column == SPANSET_OP ? &c.op : &c.category, c.duration_us, c.n,
-							   targets) == BREAKDOWN_OK);
+	CHECK(breakdown_add_column(state, q->column == SPANSET_OP ? &c.op : q->column == SPANSET_GROUP ? &c.group : &c.category,
+							   q->self_time ? c.self_time_us : c.duration_us, c.n, targets) == BREAKDOWN_OK);
 	free_if_grown(state, before);
 	return true;
 }
 
 /* At once where that is possible. */
 static bool
-add_packed(BreakdownState **state, const uint8 *data, size_t len, uint32 column)
+add_packed(BreakdownState **state, const uint8 *data, size_t len, const Question *q)
 {
 	BreakdownState *before = *state;
 	size_t		taken;
 
-	CHECK(breakdown_add_packed(state, column, data, len, lexicon->id, &taken) == BREAKDOWN_OK);
+	CHECK(breakdown_add_packed(state, q->column, q->self_time, data, len, lexicon, &taken) == BREAKDOWN_OK);
 	free_if_grown(state, before);
 	CHECK(taken <= len);
 	taken_sets += taken > 0;
-	return taken > 0 || add_plainly(state, data, len, column);
+	return taken > 0 || add_plainly(state, data, len, q);
 }
 
 static void
@@ -152,25 +202,25 @@ require_same(const BreakdownState *a, const BreakdownState *b)
 
 /* Sets of all kinds into one breakdown, which is compared from time to time. */
 static void
-test_random_sets(uint32 column)
+test_random_sets(const Question *q)
 {
 	BreakdownState *plain = breakdown_create();
 	BreakdownState *packed = breakdown_create();
 	int			i;
 
 	taken_sets = 0;
-	for (i = 0; i < 6000; i++)
+	for (i = 0; i < 3000; i++)
 	{
 		size_t		len;
 		uint8	   *value = random_set(&len);
 
-		CHECK(add_plainly(&plain, value, len, column));
-		CHECK(add_packed(&packed, value, len, column));
+		CHECK(add_plainly(&plain, value, len, q));
+		CHECK(add_packed(&packed, value, len, q));
 		if (i < 60 || i % 600 == 599)
 			require_same(plain, packed);
 		free(value);
 	}
-	CHECK(taken_sets > 3000 && taken_sets < 6000);
+	CHECK(taken_sets > 1500 && taken_sets < 3000);
 	free(plain);
 	free(packed);
 }
@@ -185,10 +235,10 @@ test_many_of_one(void)
 	uint8	   *value = random_set(&len);
 	int			i;
 
-	for (i = 0; i < 70000; i++)
+	for (i = 0; i < 66000; i++)
 	{
-		add_plainly(&plain, value, len, SPANSET_OP);
-		add_packed(&packed, value, len, SPANSET_OP);
+		add_plainly(&plain, value, len, &questions[0]);
+		add_packed(&packed, value, len, &questions[0]);
 	}
 	require_same(plain, packed);
 	free(value);
@@ -226,8 +276,8 @@ test_word_twice(void)
 			same_word(value[i + 1], "cache") && same_word(value[i + 3], "db"))
 			break;
 	value[i + 1] = value[i + 3];
-	CHECK(add_plainly(&plain, value, len, SPANSET_OP));
-	CHECK(add_packed(&packed, value, len, SPANSET_OP));
+	CHECK(add_plainly(&plain, value, len, &questions[0]));
+	CHECK(add_packed(&packed, value, len, &questions[0]));
 	require_same(plain, packed);
 	free(value);
 	value = breakdown_encode(packed, 0, &len);
@@ -242,11 +292,11 @@ test_word_twice(void)
 
 /* Values with a few bytes changed, or cut, in blocks of their own so that ASan sees overruns. */
 static void
-test_hostile(uint32 column)
+test_hostile(const Question *q)
 {
 	int			i;
 
-	for (i = 0; i < 60000; i++)
+	for (i = 0; i < 10000; i++)
 	{
 		BreakdownState *plain = breakdown_create();
 		BreakdownState *packed = breakdown_create();
@@ -263,13 +313,13 @@ test_hostile(uint32 column)
 
 			bytes[random_below(Min(cut, within))] = (uint8) random_bits();
 		}
-		if (add_plainly(&plain, bytes, cut, column))
+		if (add_plainly(&plain, bytes, cut, q))
 		{
-			CHECK(add_packed(&packed, bytes, cut, column));
+			CHECK(add_packed(&packed, bytes, cut, q));
 			require_same(plain, packed);
 		}
 		else
-			CHECK(!add_packed(&packed, bytes, cut, column));
+			CHECK(!add_packed(&packed, bytes, cut, q));
 		free(bytes);
 		free(value);
 		free(plain);
@@ -362,6 +412,7 @@ test_sketch(int width)
 int
 main(void)
 {
+	size_t		i;
 	static const char learned[] = "\002\013learned one\003abctext of the lexicon";
 
 	lexicon = lexicon_read((const uint8 *) learned, sizeof(learned) - 1);
@@ -369,12 +420,13 @@ main(void)
 	test_micros();
 	test_sketch(1);
 	test_sketch(2);
-	test_random_sets(SPANSET_OP);
-	test_random_sets(SPANSET_CATEGORY);
+	for (i = 0; i < lengthof(questions); i++)
+	{
+		test_random_sets(&questions[i]);
+		test_hostile(&questions[i]);
+	}
 	test_many_of_one();
 	test_word_twice();
-	test_hostile(SPANSET_OP);
-	test_hostile(SPANSET_CATEGORY);
 	if (failures == 0)
 		printf("breakdown_packed: ok\n");
 	return failures != 0;
