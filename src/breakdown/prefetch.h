@@ -77,13 +77,13 @@ prefetch_around(Prefetch *f, const char *value)
 	page = BufferBlocks + (size_t) (value - BufferBlocks) / BLCKSZ * BLCKSZ;
 	if (page != f->page)
 	{
-		step = page - f->page;
+		step = f->page != NULL ? page - f->page : 0;
 		f->page = page;
 		f->fetched = page == f->next;
 		if (f->fetched)
 			prefetch_rows(page, f->row, PREFETCH_ROWS, f->bytes);
 		f->next = NULL;
-		if (step >= -PREFETCH_STEP && step <= PREFETCH_STEP && prefetch_in_buffers(page + step))
+		if (step != 0 && step >= -PREFETCH_STEP && step <= PREFETCH_STEP && prefetch_in_buffers(page + step))
 		{
 			f->next = page + step;
 			f->row = FirstOffsetNumber;

@@ -62,13 +62,12 @@ hot_base(const uint8 *p, bool has, uint32 *base)
  * "left" holds the bits to come, inverted.  nbits of them are sure; those
  * above are right or 0.  Where a number begins depends on the one before by a
  * count of ones and one shift only: a number that is taken has at most 41
- * bits, so 15 of 56 are left over, in which its ones can be counted before
- * more are loaded.
+ * bits, so 15 of 56 are left over, in which the ones of the next can be
+ * counted before more are loaded.
  */
 static inline const uint8 *
 hot_numbers(const uint8 *p, const uint8 *end, int n, uint32 *v)
 {
-	const uint8 *last = end - SPANSET_HOT_AHEAD;
 	const uint8 head = *p++;
 	const int	bits = head & NUMBERS_BITS;
 	uint64		left;
@@ -79,7 +78,8 @@ hot_numbers(const uint8 *p, const uint8 *end, int n, uint32 *v)
 	if (unlikely(head & ~(NUMBERS_BITS | NUMBERS_BASE) || bits >= SPANSET_HOT_BITS))
 		return NULL;
 	p = hot_base(p, (head & NUMBERS_BASE) != 0, &base);
-	if (unlikely(p == NULL || p > last))
+	/* So much follows: the ids of all spans. */
+	if (unlikely(p == NULL || end - p < 8 * (n + 2)))
 		return NULL;
 	left = ~load_le64(p);
 	p += 7;
@@ -89,7 +89,7 @@ hot_numbers(const uint8 *p, const uint8 *end, int n, uint32 *v)
 		int			width;
 		int			total;
 
-		if (unlikely(left == 0 || p > last))
+		if (unlikely(left == 0))
 			return NULL;
 		q = __builtin_ctzll(left);
 		width = bits + NUMBERS_STEP * q;
