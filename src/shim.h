@@ -44,6 +44,7 @@ typedef size_t Size;
 #define UINT64CONST(x) UINT64_C(x)
 #define INT64CONST(x) INT64_C(x)
 #define pg_attribute_noreturn() __attribute__((noreturn))
+#define pg_noinline __attribute__((noinline))
 
 static inline void *
 apm_alloc_or_die(void *p)

@@ -71,6 +71,18 @@ typedef struct BreakdownTarget
 extern BreakdownStatus breakdown_add_column(BreakdownState **state, const SpansetStrings *keys,
 											const int64 *us, int n, BreakdownTarget *targets);
 
+/*
+ * Adds the durations or self times of a packed value by op, category or group
+ * (SPANSET_OP and so on) without reading columns, if it has the form that
+ * nearly all have: see spanset_hot.h.  *taken is how many of its bytes were
+ * looked at; if it is 0, the caller has to read the columns, with the same
+ * lexicon, and breakdown_add_column() them.  Part of a value may have been
+ * added then, but only of one that cannot be read.
+ */
+extern BreakdownStatus breakdown_add_packed(BreakdownState **state, uint32 column, bool self_time,
+											const uint8 *data, size_t len,
+											const SpansetLexicon *lexicon, size_t *taken);
+
 /* Merges a state, or the bytes of a compact form, into another state. */
 extern BreakdownStatus breakdown_merge_state(BreakdownState **state, const BreakdownState *other);
 extern BreakdownStatus breakdown_merge_bytes(BreakdownState **state, const uint8 *bytes, size_t len);

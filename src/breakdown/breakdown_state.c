@@ -3,10 +3,12 @@
  *		The working form: finding keys, adding, growing, merging.  Pure.
  */
 #include "breakdown/breakdown_private.h"
+#include "spanset/spanset_hot.h"
 
 #define CAPACITY_FIRST	16
 #define ROOM_FIRST		2048	/* bytes for keys and sketches of a new state */
 #define NO_SLOT			UINT32_MAX
+#define WIDEN_FROM		1024	/* values of a key whose counters take two bytes each */
 
 static const ApmStr null_key = {NULL, 0};
 
@@ -280,16 +282,19 @@ replace(BreakdownState **state, const BreakdownState *callers, uint32 slot, Sket
 
 /*
  * The rare cases of adding: unknown times, a new key, an entry that stands in
- * its table twice, a sketch that must grow, a value of 0.
+ * its table twice, a sketch that must grow, a value of 0.  *moved if a sketch
+ * lies elsewhere now.
  */
 static BreakdownStatus
 add_slowly(BreakdownState **state, const BreakdownState *callers, ApmStr key, uint32 *slot,
-		   int64 us)
+		   int64 us, bool *moved)
 {
 	BreakdownStatus status = BREAKDOWN_OK;
 	double		value = (double) us / 1000.0;
+	const BreakdownState *before = *state;
 	SketchState *grown;
 
+	*moved = false;
 	if (us == APM_MICROS_NULL)
 		return BREAKDOWN_OK;
 	if (*slot == NO_SLOT)
@@ -300,12 +305,14 @@ add_slowly(BreakdownState **state, const BreakdownState *callers, ApmStr key, ui
 		sketch_add(&grown, value);
 		status = insert(state, callers, key, grown, slot);
 		pfree(grown);
+		*moved = *state != before;
 		return status;
 	}
 	grown = sketch_of(*state, *slot);
 	if (!sketch_add(&grown, value))
 		return BREAKDOWN_OVERFLOW;
-	if (grown != sketch_of(*state, *slot))
+	*moved = grown != sketch_of(*state, *slot);
+	if (*moved)
 		status = replace(state, callers, *slot, grown);
 	return status;
 }
@@ -318,6 +325,19 @@ locate(BreakdownState *state, BreakdownTarget *targets, uint32 count)
 
 	for (k = 0; k < count; k++)
 		targets[k].sketch = targets[k].slot == NO_SLOT ? NULL : sketch_of(state, targets[k].slot);
+}
+
+/*
+ * The same after a slow addition to target t.  A string may stand in its table
+ * twice, so others than t may point to a sketch that has moved.
+ */
+static inline void
+locate_again(BreakdownState *state, BreakdownTarget *targets, uint32 count, BreakdownTarget *t, bool moved)
+{
+	if (moved)
+		locate(state, targets, count);
+	else
+		locate(state, t, 1);
 }
 
 BreakdownStatus
@@ -338,22 +358,154 @@ breakdown_add_column(BreakdownState **state, const SpansetStrings *keys, const i
 	for (i = 0; i < n; i++)
 	{
 		BreakdownTarget *t = &targets[codes[i]];
-		const BreakdownState *before = *state;
 		BreakdownStatus status;
+		bool		moved;
 
 		if (likely(t->sketch != NULL) &&
 			likely(sketch_add_fast(t->sketch, (double) us[i] / 1000.0)))
 			continue;
 		status = add_slowly(state, callers, codes[i] > 0 ? keys->strings[codes[i] - 1] : null_key,
-							&t->slot, us[i]);
+							&t->slot, us[i], &moved);
 		if (status != BREAKDOWN_OK)
 			return status;
-		if (*state != before)
-			locate(*state, targets, count + 1);
-		else
-			locate(*state, t, 1);
+		locate_again(*state, targets, count + 1, t, moved);
 	}
 	return BREAKDOWN_OK;
+}
+
+/*
+ * The sketches of the strings of a set's table, and in front that of NULL,
+ * which is looked up when it comes.  Where the table ends, or NULL if it is
+ * not taken.
+ */
+static const uint8 *
+targets_of(BreakdownState *state, const SpansetHot *h, BreakdownTarget *targets)
+{
+	const BreakdownSlot *slots = breakdown_slots(state);
+	const uint8 *last = h->end - SPANSET_HOT_AHEAD;
+	const uint8 *p = h->table;
+	uint32		k;
+
+	targets[0].slot = NO_SLOT;
+	targets[0].sketch = NULL;
+	for (k = 1; k <= h->count; k++)
+	{
+		char		digits[16];
+		const bool	word = p < last && p[0] == STRING_WORD;
+		const uint8 number = p[1];
+		ApmStr		key;
+
+		if (likely(word && state->words[number] != 0))
+		{
+			targets[k].slot = state->words[number] - 1;
+			targets[k].sketch = (SketchState *) ((char *) state + slots[targets[k].slot].sketch_at);
+			p += 2;
+			continue;
+		}
+		if (unlikely(!hot_string(h, &p, digits, &key)))
+			return NULL;
+		targets[k].slot = find(state, key);
+		if (word && targets[k].slot < UINT16_MAX)
+			state->words[number] = targets[k].slot + 1;
+		locate(state, &targets[k], 1);
+	}
+	return p;
+}
+
+/* The string of a code; *digits as for hot_string(). */
+static ApmStr
+hot_key(const SpansetHot *h, uint32 code, char *digits)
+{
+	const uint8 *p = h->table;
+	ApmStr		key = null_key;
+
+	while (code-- > 0)
+		(void) hot_string(h, &p, digits, &key);
+	return key;
+}
+
+/*
+ * What sketch_add_us() does not do: small counters, which are widened once
+ * the key has come often, and all that add_slowly() is for.
+ */
+static pg_noinline BreakdownStatus
+add_hot_slowly(BreakdownState **state, const BreakdownState *callers, const SpansetHot *h,
+			   BreakdownTarget *targets, uint32 code, uint32 us)
+{
+	BreakdownTarget *t = &targets[code];
+	BreakdownStatus status = BREAKDOWN_OK;
+	SketchState *sketch = t->sketch;
+	bool		moved = false;
+	char		digits[16];
+
+	if (sketch == NULL || !sketch_add_fast(sketch, (double) us / 1000.0))
+		status = add_slowly(state, callers, hot_key(h, code, digits), &t->slot, us, &moved);
+	else if (sketch->kind == SKETCH_BUCKETS && sketch->width == 0 && sketch->n >= WIDEN_FROM)
+	{
+		sketch_widen(&sketch, 1);
+		moved = true;
+		status = replace(state, callers, t->slot, sketch);
+	}
+	locate_again(*state, targets, h->count + 1, t, moved);
+	return status;
+}
+
+/* The spans of a set that has been taken; *bad if a code points outside of the table. */
+static BreakdownStatus
+add_hot(BreakdownState **state, const SpansetHot *h, BreakdownTarget *targets, bool *bad)
+{
+	const BreakdownState *callers = *state;
+	const int	n = h->n;
+	const int	width = h->width;
+	const int	per_load = width <= 7 ? 8 : 7;
+	const uint32 mask = (1u << width) - 1;
+	const uint32 limit = h->count - h->base;
+	const BreakdownTarget *based = targets + h->base;
+	size_t		bit = 0;
+	int			i;
+
+	for (i = 0; i < n; bit += (size_t) per_load * width)
+	{
+		uint64		codes = load_le64(h->codes + bit / 8) >> bit % 8;
+		const int	stop = Min(n, i + per_load);
+
+		for (; i < stop; i++, codes >>= width)
+		{
+			const uint32 code = codes & mask;
+			BreakdownStatus status;
+
+			*bad = code > limit;
+			if (unlikely(*bad))
+				return BREAKDOWN_OK;
+			if (likely(based[code].sketch != NULL) && likely(sketch_add_us(based[code].sketch, h->us[i])))
+				continue;
+			status = add_hot_slowly(state, callers, h, targets, h->base + code, h->us[i]);
+			if (status != BREAKDOWN_OK)
+				return status;
+		}
+	}
+	return BREAKDOWN_OK;
+}
+
+BreakdownStatus
+breakdown_add_packed(BreakdownState **state, uint32 column, bool self_time, const uint8 *data,
+					 size_t len, const SpansetLexicon *lexicon, size_t *taken)
+{
+	BreakdownTarget targets[SPANSET_HOT_STRINGS + 1];
+	SpansetHot	h;
+	BreakdownStatus status;
+	const uint8 *end;
+	bool		bad;
+
+	*taken = 0;
+	if (!spanset_hot_open(&h, data, len, lexicon, column, self_time))
+		return BREAKDOWN_OK;
+	end = targets_of(*state, &h, targets);
+	if (end == NULL)
+		return BREAKDOWN_OK;
+	status = add_hot(state, &h, targets, &bad);
+	*taken = bad ? 0 : end - data;
+	return status;
 }
 
 static BreakdownStatus

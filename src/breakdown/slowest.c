@@ -13,6 +13,7 @@
 #include "utils/typcache.h"
 
 #include "breakdown/glue.h"
+#include "breakdown/prefetch.h"
 #include "spanset/glue.h"
 
 #define MAX_KEPT 10000
@@ -30,6 +31,7 @@ typedef struct Site
 {
 	TupleDesc	desc;			/* of the state */
 	SpansetColumns durations;
+	Prefetch	ahead;
 } Site;
 
 static Site *
@@ -159,7 +161,9 @@ slowest_add(PG_FUNCTION_ARGS)
 				 errmsg("n must be between 1 and %d", MAX_KEPT)));
 	else
 		s.n = PG_GETARG_INT32(2);
+	prefetch_around(&site->ahead, DatumGetPointer(PG_GETARG_DATUM(1)));
 	spanset_open_again(&site->durations, PG_GETARG_DATUM(1), SPANSET_DURATION, fcinfo->flinfo->fn_mcxt);
+	site->ahead.bytes = site->durations.end;
 	for (i = 0; i < site->durations.n; i++)
 		if (site->durations.duration_us[i] >= s.floor_us)
 			return with_spans(&s, PG_GETARG_DATUM(1), site->desc);

@@ -479,6 +479,15 @@ sketch_add_repeated(SketchState **state, double value, uint64 times)
 	return add_values(state, *state, value, SKETCH_MILLI, times);
 }
 
+void
+sketch_widen(SketchState **state, int width)
+{
+	const SketchState *s = *state;
+
+	if (s->kind == SKETCH_BUCKETS && s->width < width)
+		*state = rebuild(s, s->first_octave, s->blocks, width, s->weighted);
+}
+
 /*
  * A weight is rounded once, to 1/1000, but never to nothing: a value that
  * was given a weight stays in the group.

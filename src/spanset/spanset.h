@@ -91,6 +91,7 @@ typedef struct SpansetColumns
 	uint32	   *trace;			/* index into trace_ids */
 	const uint8 *trace_ids;		/* 16 bytes each */
 	uint32		ntraces;
+	size_t		end;			/* bytes of the value up to the end of the last column read */
 	uint64	   *span_id;
 	uint64	   *parent_span_id;
 	uint64	   *segment_id;

@@ -57,6 +57,27 @@ load_le64(const uint8 *p)
 	return __builtin_bswap64(load_be64(p));
 }
 
+/* Eight bytes as 16 lower-case hex digits. */
+static inline void
+hex_digits(const uint8 *p, char *digits)
+{
+	int			i;
+
+	for (i = 0; i < 8; i += 4)
+	{
+		uint64		t = p[i] | (uint64) p[i + 1] << 16 | (uint64) p[i + 2] << 32 | (uint64) p[i + 3] << 48;
+
+		/* A nibble a byte, the upper ones first; then '0' more, or 'a' - 10. */
+		t = (t >> 4 | t << 8) & UINT64CONST(0x0f0f0f0f0f0f0f0f);
+		t += UINT64CONST(0x3030303030303030) +
+			((t + UINT64CONST(0x0606060606060606)) >> 4 & UINT64CONST(0x0101010101010101)) * ('a' - 10 - '0');
+#ifdef WORDS_BIGENDIAN
+		t = __builtin_bswap64(t);
+#endif
+		memcpy(digits + 2 * i, &t, 8);
+	}
+}
+
 /* The caller has reserved enough room. */
 typedef struct BitWriter
 {

@@ -242,16 +242,26 @@ in_word(In *in, bool learned)
 	return s;
 }
 
-/* A string of a table; the digits of one that is stored as a number go to digits. */
-static ApmStr
-in_string(In *in, char *digits)
+/* Room for the digits of strings that are stored as numbers: 16 each, for column number k. */
+static char *
+digits_of_column(SpansetColumns *c, int k)
 {
-	static const char hex[] = "0123456789abcdef";
+	if (c->digits == NULL)
+		c->digits = palloc((size_t) c->capacity * 4 * 16);
+	return c->digits + (size_t) c->capacity * k * 16;
+}
+
+/*
+ * String i of the table of column number k.  The digits of one that is stored
+ * as a number go to memory of c, which is NULL to pass over it.
+ */
+static ApmStr
+in_string(In *in, SpansetColumns *c, int k, uint64 i)
+{
 	uint32		literal = in->lexicon != NULL ? STRING_LITERAL_LEXICON : STRING_LITERAL;
 	ApmStr		s = {NULL, 0};
 	uint64		head = in_varint(in);
 	const uint8 *p;
-	int			i;
 
 	if (head != STRING_HEX && head < literal)
 		return in_word(in, head == STRING_LEARNED);
@@ -260,26 +270,15 @@ in_string(In *in, char *digits)
 		return s;
 	s.data = (const char *) p;
 	s.len = head - literal;
-	if (head == STRING_HEX)
+	if (head == STRING_HEX && c != NULL)
 	{
+		char	   *digits = digits_of_column(c, k) + 16 * i;
+
+		hex_digits(p, digits);
 		s.data = digits;
 		s.len = 16;
-		for (i = 0; digits != NULL && i < 8; i++)
-		{
-			digits[2 * i] = hex[p[i] >> 4];
-			digits[2 * i + 1] = hex[p[i] & 15];
-		}
 	}
 	return s;
-}
-
-/* Room for the digits of strings that are stored as numbers: 16 each, for column number k. */
-static char *
-digits_of_column(SpansetColumns *c, int k)
-{
-	if (c->digits == NULL)
-		c->digits = palloc((size_t) c->capacity * 4 * 16);
-	return c->digits + (size_t) c->capacity * k * 16;
 }
 
 /* A column of strings; column is NULL to pass over it. */
@@ -314,12 +313,11 @@ in_strings(In *in, SpansetColumns *c, SpansetStrings *column, int k, uint32 flag
 		}
 		else if (column != NULL)
 		{
-			column->strings[i] = in_string(in, in_left(in) > 0 && *in->pos == STRING_HEX ?
-										   digits_of_column(c, k) + 16 * i : NULL);
+			column->strings[i] = in_string(in, c, k, i);
 			column->words[i] = 0;
 		}
 		else
-			in_string(in, NULL);
+			in_string(in, NULL, k, i);
 	}
 	if (column != NULL && in->error == NULL)
 		column->count = count;
@@ -695,6 +693,7 @@ spanset_read_start(SpansetColumns *c, const uint8 *data, size_t available, size_
 		in_strings(&in, c, wanted & SPANSET_GROUP ? &c->group : NULL, 2, SF_GROUP);
 	if (wanted & (SPANSET_ALL & ~SPANSET_HOT) && in.error == NULL)
 		in_rest(&in, c, wanted);
+	c->end = in.pos - data;
 	if (in.error == NULL)
 		c->n = in.n;
 	return in.error;

@@ -1,13 +1,26 @@
 /*
  * breakdown_fuzz.c
- *		libFuzzer target: the compact form of apm.breakdown as hostile bytes, and
+ *		libFuzzer target: the compact form of apm.breakdown as hostile bytes;
  *		durations under keys that are added in two parts and merged, which must
- *		give what adding them together gives.
+ *		give what adding them together gives; and packed sets, which must give
+ *		the same whether they are counted at once or column by column.
  */
 #include "breakdown/breakdown.h"
 #include "context.h"
 
 #define MAX_SPANS 512
+#define WIDE_SPANS 700			/* so many that a counter takes two bytes */
+
+/* First bytes of inputs that are packed sets: what is asked of them. */
+#define PACKED_FIRST	2
+static const struct
+{
+	uint32		column;
+	bool		self_time;
+}			questions[] = {
+	{SPANSET_OP, false}, {SPANSET_CATEGORY, false}, {SPANSET_GROUP, false},
+	{SPANSET_OP, true}, {SPANSET_CATEGORY, true}, {SPANSET_GROUP, true}
+};
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,14 +52,15 @@ read_bytes(const uint8 *data, size_t size)
 		require(status == BREAKDOWN_OK && len == size && memcmp(again, data, size) == 0);
 }
 
+/* keys_checked: what came in under them is text. */
 static void
-require_same(const BreakdownState *a, const BreakdownState *b)
+require_same(const BreakdownState *a, const BreakdownState *b, bool keys_checked)
 {
 	size_t		len[2];
 	uint8	   *bytes[2] = {breakdown_encode(a, 0, &len[0]), breakdown_encode(b, 0, &len[1])};
 
 	require(len[0] == len[1] && memcmp(bytes[0], bytes[1], len[0]) == 0);
-	require(breakdown_check(bytes[0], len[0]) == BREAKDOWN_OK);
+	require(!keys_checked || breakdown_check(bytes[0], len[0]) == BREAKDOWN_OK);
 }
 
 /* Records of 4 bytes: key and duration; keys are ASCII, of lengths around the limits of the hash. */
@@ -93,8 +107,53 @@ add_and_merge(const uint8 *data, size_t size)
 	bytes = breakdown_encode(parts[1], 0, &len);
 	require(breakdown_merge_state(&parts[1], parts[0]) == BREAKDOWN_OK);
 	require(breakdown_merge_bytes(&parts[0], bytes, len) == BREAKDOWN_OK);
-	require_same(whole, parts[0]);
-	require_same(whole, parts[1]);
+	require_same(whole, parts[0], true);
+	require_same(whole, parts[1], true);
+}
+
+/* Two-byte counters under one known word, so that all of the ways to count are there. */
+static BreakdownState *
+busy_state(void)
+{
+	static char db[] = "db";
+	static ApmStr strings[1] = {{db, 2}};
+	static uint32 codes[WIDE_SPANS];
+	static int64 us[WIDE_SPANS];
+	static BreakdownTarget targets[2];
+	static uint16 words[1] = {0};
+	BreakdownState *state = breakdown_create();
+	SpansetStrings keys = {codes, strings, words, 1};
+	int			i;
+
+	for (i = 0; i < WIDE_SPANS; i++)
+	{
+		codes[i] = 1;
+		us[i] = i < WIDE_SPANS / 2 ? 1000 : i;
+	}
+	require(breakdown_add_column(&state, &keys, us, WIDE_SPANS, targets) == BREAKDOWN_OK);
+	return state;
+}
+
+static void
+add_packed(const uint8 *data, size_t size, uint32 column, bool self_time)
+{
+	static SpansetColumns c;
+	static BreakdownTarget targets[8192];
+	BreakdownState *plain = busy_state();
+	BreakdownState *packed = busy_state();
+	const SpansetStrings *keys = column == SPANSET_OP ? &c.op : column == SPANSET_GROUP ? &c.group : &c.category;
+	bool		readable;
+	size_t		taken;
+
+	memset(&c, 0, sizeof(c));
+	readable = spanset_read(&c, data, size, column | (self_time ? SPANSET_SELF_TIME : SPANSET_DURATION)) == NULL;
+	require(breakdown_add_packed(&packed, column, self_time, data, size, NULL, &taken) == BREAKDOWN_OK);
+	require(taken <= size && (readable || taken == 0));
+	if (taken == 0)
+		return;
+	require(breakdown_add_column(&plain, keys, self_time ? c.self_time_us : c.duration_us, c.n, targets) == BREAKDOWN_OK);
+	require(breakdown_state_valid(packed, packed->size));
+	require_same(plain, packed, false);
 }
 
 int
@@ -105,6 +164,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	context_begin();
 	if (data[0] == BREAKDOWN_VERSION)
 		read_bytes(data, size);
+	else if (data[0] >= PACKED_FIRST && data[0] < PACKED_FIRST + lengthof(questions))
+		add_packed(data + 1, size - 1, questions[data[0] - PACKED_FIRST].column,
+				   questions[data[0] - PACKED_FIRST].self_time);
 	else
 		add_and_merge(data + 1, size - 1);
 	context_end();

@@ -208,6 +208,11 @@ SELECT DISTINCT pg_temp.written_back(overlay(t PLACING lpad(to_hex((get_byte(dec
 -- what is accepted is written back as it came
 SELECT count(*) AS states, count(*) FILTER (WHERE t::apm.breakdown::text <> t) AS changed FROM splits;
 
+-- A number in front of a string may be written longer than need be: eight bytes for 16 digits follow all the same.
+SELECT k.key, k.spans, k.total_ms
+  FROM (SELECT apm.durations_by_op('\x010181080bb80b01400180000123456789abcdef0af7651916cd43dd8448eb211c80319c00404220ae1b0c000000f067aa0ba902b74001'::apm.spanset) AS d) s,
+       apm.by_key(s.d) k;
+
 -- The transition functions are for aggregates alone.
 SELECT _apm.breakdown_add_durations_by_op(NULL, spans) FROM breakdown_sets WHERE b = 1;
 SELECT _apm.breakdown_combine(d, d) FROM splits LIMIT 1;
