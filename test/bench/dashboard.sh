@@ -57,7 +57,7 @@ panel_rows() {
 }
 
 bench_dashboard() {
-  local rep name stored cells minutes totals
+  local rep name stored cells minutes since until totals
   heading "Panels of the dashboard over seven days of $(grouped "$SIZE") transactions"
   if ! command -v node >/dev/null; then
     skipped "panels" "≤ 100 ms" "no node here"
@@ -77,7 +77,11 @@ bench_dashboard() {
   ask "SELECT name FROM apm.transactions GROUP BY name ORDER BY count(*) DESC, name LIMIT 1"
   name=$ANSWER
   panels traces.json "transaction=$name" | grep -v '^variable ' >"$work/panels_slow"
+  until="date_trunc('day', '$UNTIL'::timestamptz, 'UTC')" since="(date_trunc('day', '$UNTIL'::timestamptz, 'UTC') - interval '6 days')"
   for ((rep = 0; rep < REPS; rep++)); do
+    timed "days: percentile_cont" "SELECT name, percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) FROM apm.transactions WHERE end_time >= $since AND end_time < $until GROUP BY name"
+    timed "days: cells" "SELECT transaction_name, apm.percentile(apm.sketch_merge(sketch), 0.95) FROM _apm.transaction_days WHERE bucket >= $since AND bucket < $until GROUP BY transaction_name"
+    timed "days: endpoints" "SELECT count(p95_ms) FROM apm.endpoints($since, $until)"
     time_panels "panel" <"$work/panels"
     time_panels "project panel" <"$work/panels_project"
     time_panels "traces panel" <"$work/panels_slow"
@@ -93,6 +97,8 @@ bench_dashboard() {
   grep '^variable ' "$work/panels" | panel_rows "panel" "" ""
   grep -v '^variable ' "$work/panels_project" | panel_rows "project panel" "≤ 100" "one project and environment: "
   panel_rows "traces panel" "" "transactions and traces: " <"$work/panels_slow"
+  row "p95 of each endpoint over six days: \`percentile_cont\` on rows to the store's own cells, all dimensions" "" "$(ratio "days: percentile_cont" "days: cells")" " ×"
+  row "the same to \`apm.endpoints\`, with users, rates and Apdex" "" "$(ratio "days: percentile_cont" "days: endpoints")" " ×"
   row "bytes of hours and days of transactions to their rows: sketches, counts, users, all dimensions" "" "$(calc "100 * $cells / $stored")" " %"
   row "the same with 48 hours of minutes" "" "$(calc "100 * ($cells + $minutes) / $stored")" " %"
   row "the cells without names and ops, all three widths" "" "$(calc "100 * ${totals:-0} / $stored")" " %"
