@@ -287,7 +287,11 @@ flush(CellTable *table)
 
 /* ---- rows ---- */
 
-/* Buckets of the current row; those of the row before are right for most. */
+/*
+ * Buckets of the current row; those of the row before are right for most.  A
+ * moment lies in no other's bucket if it is infinite, or the other is: then a
+ * difference has more than 63 bits.
+ */
 static void
 find_buckets(CellTable *table)
 {
@@ -295,7 +299,7 @@ find_buckets(CellTable *table)
 
 	for (k = 0; k < LEVELS; k++)
 		if (!table->have_bucket || table->at < table->bucket[k] ||
-			table->at - table->bucket[k] >= level_widths[k])
+			(uint64) table->at - (uint64) table->bucket[k] >= (uint64) level_widths[k])
 		{
 			Interval	width = {.time = level_widths[k]};
 
