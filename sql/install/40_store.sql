@@ -71,11 +71,11 @@ COMMENT ON TYPE _apm.span_batch IS 'Row of _apm.span_batches as apm.ingest hands
 -- Columns of fixed width first, then what a scan of spans reads: no column
 -- before it varies in place, and no byte is lost to alignment.
 CREATE TABLE _apm.span_batches (
-  project_id       integer NOT NULL,
   trace_id         apm.trace_id NOT NULL,
   segment_id       apm.span_id,
   end_time         timestamptz NOT NULL,
   stored_xid       bigint GENERATED ALWAYS AS (_apm.storing_xid()) STORED,
+  project_id       integer NOT NULL,
   spans            apm.spanset NOT NULL,
   transaction_name text,
   environment      text,
