@@ -331,37 +331,67 @@ COMMENT ON FUNCTION _apm.tend_partitions(regclass, timestamptz, timestamptz) IS 
 -- too: its own come last, and must not meet ours, not even those that an
 -- earlier restore left.  So the names of ours belong to this database, and ours
 -- go as soon as there are others.
+CREATE FUNCTION _apm.watch_suffix() RETURNS text
+  LANGUAGE sql STABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT '_' || left(encode(sha256(concat(_apm.system_identifier(), ' ', d.oid)::bytea), 'hex'), 8)
+    FROM pg_database d WHERE d.datname = current_database()
+$$;
+COMMENT ON FUNCTION _apm.watch_suffix() IS 'What the names of triggers end in that the roller adds to partitions';
+
+CREATE FUNCTION _apm.partition_triggers(relation regclass, OUT partition regclass, OUT ours bigint, OUT others bigint) RETURNS SETOF record
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT h.inhrelid, count(t.oid) FILTER (WHERE right(t.tgname, 9) = s.suffix), count(t.oid) FILTER (WHERE right(t.tgname, 9) <> s.suffix)
+    FROM _apm.watch_suffix() s (suffix) CROSS JOIN pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+         LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgfoid = '_apm.mark_stale'::regproc
+   WHERE h.inhparent = relation AND c.relkind = 'r'
+   GROUP BY h.inhrelid
+$$;
+COMMENT ON FUNCTION _apm.partition_triggers(regclass) IS 'How many triggers that make hours stale each partition has, of the roller and of its own';
+
+-- A partition that is gone a moment later, or in use, is for the next round.
 CREATE FUNCTION _apm.watch_partitions(relation regclass, kind text) RETURNS void
   LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp
   SET lock_timeout = '100ms'
 AS $$
 DECLARE
-  suffix constant text := '_' || left(md5(concat(_apm.system_identifier(), ' ', (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))), 8);
-  leaf record;
+  leaf text;
 BEGIN
-  FOR leaf IN
-    SELECT h.inhrelid::regclass AS name, t.ours, t.others
-      FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
-           CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE t.tgname LIKE '%' || suffix) AS ours,
-                                      count(*) FILTER (WHERE t.tgname NOT LIKE '%' || suffix) AS others
-                                 FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid = '_apm.mark_stale'::regproc) t
-     WHERE h.inhparent = relation AND c.relkind = 'r' AND (t.ours = 0 AND t.others = 0 OR t.ours > 0 AND t.others >= 3)
-  LOOP
+  FOR leaf IN SELECT p.partition::text FROM _apm.partition_triggers(relation) p WHERE p.ours = 0 AND p.others = 0 LOOP
     BEGIN
-      IF leaf.ours = 0 THEN
-        PERFORM _apm.watch_changes(leaf.name, kind, suffix);
-      ELSE
-        EXECUTE format('DROP TRIGGER pg_apm_updated%1$s ON %2$s; DROP TRIGGER pg_apm_deleted%1$s ON %2$s; DROP TRIGGER pg_apm_truncated%1$s ON %2$s',
-                       suffix, leaf.name);
-      END IF;
-    EXCEPTION WHEN lock_not_available THEN
+      PERFORM _apm.watch_changes(leaf::regclass, kind, _apm.watch_suffix());
+    EXCEPTION WHEN lock_not_available OR undefined_table THEN
       NULL;
     END;
   END LOOP;
 END
 $$;
 COMMENT ON FUNCTION _apm.watch_partitions(regclass, text) IS 'Triggers for partitions that have none';
+
+-- Dropping a trigger stops readers until the round ends, so this comes last.
+CREATE FUNCTION _apm.unwatch_partitions(relation regclass) RETURNS void
+  LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+  SET lock_timeout = '100ms'
+AS $$
+DECLARE
+  leaf text;
+BEGIN
+  FOR leaf IN SELECT p.partition::text FROM _apm.partition_triggers(relation) p WHERE p.ours > 0 AND p.others >= 3 LOOP
+    BEGIN
+      EXECUTE format('DROP TRIGGER pg_apm_updated%1$s ON %2$s; DROP TRIGGER pg_apm_deleted%1$s ON %2$s; DROP TRIGGER pg_apm_truncated%1$s ON %2$s',
+                     _apm.watch_suffix(), leaf);
+    EXCEPTION WHEN lock_not_available OR undefined_table OR undefined_object THEN
+      NULL;
+    END;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION _apm.unwatch_partitions(regclass) IS 'Drops the triggers that the roller gave to partitions that have their own by now';
 
 -- Plans are made before there are statistics of what just came: no scan of a
 -- whole partition, and hashing instead of sorting by text.
@@ -420,6 +450,7 @@ BEGIN
   PERFORM _apm.rebuild_hours(roll.kind, floor_time);
   IF tail.n > 0 THEN
     PERFORM _apm.tend_partitions(relation, tail.first_at, tail.last_at);
+    PERFORM _apm.unwatch_partitions(relation);
   END IF;
   RETURN tail.n;
 END

@@ -485,7 +485,8 @@ in_text(In *in, SpansetColumns *c, uint64 len)
 		return NULL;
 	}
 	in->pos = in->end;
-	return c->text;
+	/* Texts that are all empty need no memory, but they are not NULL. */
+	return len > 0 ? c->text : "";
 }
 
 /* Lengths of descriptions and attributes, then their text. */

@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "funcapi.h"
@@ -59,6 +60,7 @@ struct CellTable
 	bool		have_bucket;
 	TimestampTz at;				/* of the current row */
 	StringInfoData key;
+	uint64		seed;			/* of hashes */
 	uint64		key_hash;
 	Cell	  **slots;			/* open addressing; NULL: free */
 	uint32		n_slots;		/* a power of two */
@@ -229,7 +231,8 @@ cells_next(CellTable *table, int *level)
 	int			k;
 
 	if (*level == 0)
-		table->key_hash = hash_bytes_extended((unsigned char *) table->key.data, table->key.len, 0);
+		table->key_hash = hash_bytes_extended((unsigned char *) table->key.data, table->key.len,
+											  table->seed);
 	for (k = *level; k < LEVELS; k++)
 		if (table->at >= table->since[k] && table->at < table->until[k])
 		{
@@ -399,6 +402,8 @@ cells_gather(FunctionCallInfo fcinfo, const CellKind *kind)
 		elog(ERROR, "cells have %d columns, the function's result has %d",
 			 2 + (int) strlen(kind->keys) + kind->n_measures, table->result->setDesc->natts);
 	set_bounds(table, fcinfo);
+	/* Keys come from outside: nobody can know which of them would share a slot. */
+	table->seed = pg_prng_uint64(&pg_global_prng_state);
 	initStringInfo(&table->key);
 	table->keep = CurrentMemoryContext;
 	table->cells = AllocSetContextCreate(CurrentMemoryContext, "apm cells", ALLOCSET_DEFAULT_SIZES);

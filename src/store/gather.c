@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -312,6 +313,7 @@ take_spans(CellTable *table, const Datum *row, const bool *isnull)
 		SpanCell   *cell;
 		int			level = 0;
 
+		CHECK_FOR_INTERRUPTS();
 		module_span_read(c, i, &span);
 		cells_key_back(table, mark);
 		cells_key_text(table, span.by_transaction ? name : no_name);

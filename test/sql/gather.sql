@@ -49,6 +49,11 @@ INSERT INTO _apm.span_batches (project_id, trace_id, end_time, transaction_name,
          (ARRAY[NULL, '', 'production'])[1 + k / 5 % 3], (ARRAY['shop@1', NULL, ''])[1 + k / 7 % 3],
          CASE WHEN k % 23 = 0 THEN '\x0100' WHEN k % 101 = 0 THEN pg_temp.spans(k, 700) ELSE pg_temp.spans(k, 1 + k % 40) END
     FROM generate_series(1, 300) k JOIN moments m ON m.i = k % 19;
+-- texts that are all empty, said to be compressed, behind rows that have some
+INSERT INTO _apm.span_batches (project_id, trace_id, end_time, spans)
+  SELECT 4705, '0000000000000000000000000000abcd', '2012-03-01 13:00', '\x010193400ad007014001010001400101000000000000000000000000000000000100004e4846740900000000000000000002010140010001'
+    FROM generate_series(1, 2);
+SELECT m.module, m.description = '' AS empty FROM _apm.span_batches b, _apm.module_spans(b.spans, 'queries') m WHERE b.project_id = 4705;
 -- a cell that holds no spans
 INSERT INTO _apm.span_batches (project_id, trace_id, end_time, spans) VALUES (4704, '0000000000000000000000000000abcd', '2012-03-01 10:00:01', '\x0100');
 

@@ -182,7 +182,7 @@ SELECT * FROM pg_temp.differences();
 -- Its triggers have names of this database: those of a dump go in beside them, and ours then go.
 SELECT regexp_replace(tgname, '_[0-9a-f]{8}$', '_…') AS tgname FROM pg_trigger WHERE tgrelid = '_apm.transactions_20010306'::regclass ORDER BY 1;
 SELECT _apm.watch_changes('_apm.transactions_20010306', 'transactions');
-SELECT _apm.watch_partitions('apm.transactions', 'transactions');
+SELECT _apm.watch_partitions('apm.transactions', 'transactions'), _apm.unwatch_partitions('apm.transactions');
 SELECT tgname FROM pg_trigger WHERE tgrelid = '_apm.transactions_20010306'::regclass ORDER BY 1;
 UPDATE _apm.transactions_20010306 SET duration_ms = 3;
 SELECT * FROM pg_temp.differences();
