@@ -48,8 +48,10 @@ take_in() {
     as_postgres "$BIN/psql" -XAtq -v ON_ERROR_STOP=1 -h "$work/socket" -d bench >>"$log" || die "a connection failed to take in its batches"
 }
 
+# So many batches that what a connection costs at its beginning does not count:
+# those that take in stay open.
 bench_concurrent() {
-  local rep connections c batches=16 started pids pid
+  local rep connections c batches=64 started pids pid
   heading "Four connections that take in at once"
   ask "SELECT setseed(0.5); SELECT bench.fill($((batches * 1000)), 2); VACUUM ANALYZE bench.bodies"
   for ((rep = 0; rep < REPS; rep++)); do
