@@ -3,8 +3,9 @@
  *		Cells of rollups, gathered from rows: the table of cells.
  *
  * Rows come straight from the executor, without a copy; cells lie in a hash
- * table and go into the result when the rows end, or when they take more than
- * work_mem, whereupon the table starts anew.
+ * table and go into the result when the rows end.  When they take more than
+ * work_mem, those of the width that takes most go before: mostly minutes, to
+ * which nothing will be added, and not days.
  */
 #include "postgres.h"
 
@@ -66,7 +67,8 @@ struct CellTable
 	uint32		n_slots;		/* a power of two */
 	uint32		n_cells;
 	MemoryContext keep;			/* from row to row: slots, columns of spans */
-	MemoryContext cells;
+	MemoryContext cells[LEVELS];
+	int			level;			/* of the cell that was handed out last */
 	MemoryContext row;
 	SpansetColumns spans;
 };
@@ -187,7 +189,7 @@ new_cell(CellTable *table, uint64 hash, TimestampTz bucket, int level)
 
 	if (2 * table->n_cells >= table->n_slots)
 		grow(table);
-	cell = MemoryContextAlloc(table->cells, head + table->key.len);
+	cell = MemoryContextAlloc(table->cells[level], head + table->key.len);
 	memset(cell, 0, head);
 	cell->hash = hash;
 	cell->bucket = bucket;
@@ -222,7 +224,7 @@ find_cell(CellTable *table, TimestampTz bucket, int level)
 MemoryContext
 cells_context(CellTable *table)
 {
-	return table->cells;
+	return table->cells[table->level];
 }
 
 void *
@@ -237,6 +239,7 @@ cells_next(CellTable *table, int *level)
 		if (table->at >= table->since[k] && table->at < table->until[k])
 		{
 			*level = k + 1;
+			table->level = k;
 			return CELL_MEASURES(find_cell(table, table->bucket[k], k));
 		}
 	return NULL;
@@ -268,24 +271,53 @@ put_cell(CellTable *table, const Cell *cell)
 	tuplestore_putvalues(table->result->setResult, table->result->setDesc, values, isnull);
 }
 
-/* All cells into the result; the table is empty then. */
+/* The cells of a level into the result, and out of the table. */
 static void
-flush(CellTable *table)
+flush(CellTable *table, int level)
 {
 	MemoryContext old = MemoryContextSwitchTo(table->row);
+	Cell	  **slots = table->slots;
+	uint32		n = table->n_slots;
 	uint32		i;
 
-	for (i = 0; i < table->n_slots; i++)
-		if (table->slots[i] != NULL)
-		{
-			CHECK_FOR_INTERRUPTS();
-			put_cell(table, table->slots[i]);
-			MemoryContextReset(table->row);
-			table->slots[i] = NULL;
-		}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(table->cells);
+	make_slots(table, n);
 	table->n_cells = 0;
+	for (i = 0; i < n; i++)
+	{
+		if (slots[i] == NULL)
+			continue;
+		if (slots[i]->level != level)
+		{
+			*free_slot(table, slots[i]->hash) = slots[i];
+			table->n_cells++;
+			continue;
+		}
+		CHECK_FOR_INTERRUPTS();
+		put_cell(table, slots[i]);
+		MemoryContextReset(table->row);
+	}
+	pfree(slots);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(table->cells[level]);
+}
+
+/* Makes room if the cells take more memory than they may. */
+static void
+keep_to_memory(CellTable *table)
+{
+	Size		total = 0;
+	int			largest = 0;
+	int			k;
+
+	for (k = 0; k < LEVELS; k++)
+	{
+		total += MemoryContextMemAllocated(table->cells[k], true);
+		if (MemoryContextMemAllocated(table->cells[k], true) >
+			MemoryContextMemAllocated(table->cells[largest], true))
+			largest = k;
+	}
+	if (total > (Size) work_mem * 1024)
+		flush(table, largest);
 }
 
 /* ---- rows ---- */
@@ -331,8 +363,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	table->kind->take(table, slot->tts_values, slot->tts_isnull);
 	MemoryContextReset(table->row);
 	MemoryContextSwitchTo(old);
-	if (MemoryContextMemAllocated(table->cells, true) > (Size) work_mem * 1024)
-		flush(table);
+	keep_to_memory(table);
 	return true;
 }
 
@@ -393,6 +424,7 @@ cells_gather(FunctionCallInfo fcinfo, const CellKind *kind)
 	char	   *query = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	SPIExecuteOptions options = {0};
 	CellTable  *table = palloc0(sizeof(CellTable));
+	int			k;
 
 	InitMaterializedSRF(fcinfo, 0);
 	table->kind = kind;
@@ -406,7 +438,8 @@ cells_gather(FunctionCallInfo fcinfo, const CellKind *kind)
 	table->seed = pg_prng_uint64(&pg_global_prng_state);
 	initStringInfo(&table->key);
 	table->keep = CurrentMemoryContext;
-	table->cells = AllocSetContextCreate(CurrentMemoryContext, "apm cells", ALLOCSET_DEFAULT_SIZES);
+	for (k = 0; k < LEVELS; k++)
+		table->cells[k] = AllocSetContextCreate(CurrentMemoryContext, "apm cells", ALLOCSET_DEFAULT_SIZES);
 	table->row = AllocSetContextCreate(CurrentMemoryContext, "apm row of cells", ALLOCSET_DEFAULT_SIZES);
 	make_slots(table, FIRST_SLOTS);
 
@@ -423,7 +456,8 @@ cells_gather(FunctionCallInfo fcinfo, const CellKind *kind)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cells are made of the rows of a query")));
 	SPI_finish();
-	flush(table);
+	for (k = 0; k < LEVELS; k++)
+		flush(table, k);
 	spanset_free(&table->spans);
 	PG_RETURN_NULL();
 }

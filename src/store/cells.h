@@ -54,8 +54,8 @@ extern ApmStr cells_text(const Datum *row, const bool *isnull, int column);
 
 /*
  * What the cells of the current keys add up, one width after the other; NULL
- * when there are no more.  Start with *level = 0.  What is allocated for them
- * belongs into cells_context().
+ * when there are no more.  Start with *level = 0.  What is allocated for a cell
+ * belongs into cells_context(), which is that of the last one.
  */
 extern void *cells_next(CellTable *table, int *level);
 extern MemoryContext cells_context(CellTable *table);

@@ -106,7 +106,6 @@ transaction_in(CellTable *table, const Datum *row, const bool *isnull, bool name
 	const double value = isnull[ROW_VALUE] ? NAN : DatumGetFloat8(row[ROW_VALUE]);
 	const double threshold = isnull[ROW_THRESHOLD] ? NAN : DatumGetFloat8(row[ROW_THRESHOLD]);
 	TimestampTz at = DatumGetTimestampTz(row[ROW_AT]);
-	MemoryContext context = cells_context(table);
 	TransactionCell *cell;
 	int			level = 0;
 	int			i;
@@ -117,6 +116,8 @@ transaction_in(CellTable *table, const Datum *row, const bool *isnull, bool name
 	cells_key_status(table, isnull[ROW_STATUS] ? InvalidOid : DatumGetObjectId(row[ROW_STATUS]));
 	while ((cell = cells_next(table, &level)) != NULL)
 	{
+		MemoryContext context = cells_context(table);
+
 		cell->first_at = cell->n == 0 ? at : Min(cell->first_at, at);
 		cell->last_at = cell->n == 0 ? at : Max(cell->last_at, at);
 		cell->n++;
@@ -297,7 +298,6 @@ take_spans(CellTable *table, const Datum *row, const bool *isnull)
 {
 	const ApmStr name = cells_text(row, isnull, SEGMENT_NAME);
 	const ApmStr no_name = {NULL, 0};
-	MemoryContext context = cells_context(table);
 	SpansetColumns *c;
 	int			mark;
 	int			i;
@@ -324,7 +324,7 @@ take_spans(CellTable *table, const Datum *row, const bool *isnull)
 		cells_key_text(table, span.label);
 		cells_key_status(table, span.status == APM_STATUS_NULL ? InvalidOid : types_status_oid(span.status));
 		while ((cell = cells_next(table, &level)) != NULL)
-			span_in(cell, &span, context);
+			span_in(cell, &span, cells_context(table));
 	}
 }
 
