@@ -464,6 +464,7 @@ add_hot(BreakdownState **state, const SpansetHot *h, BreakdownTarget *targets, b
 	size_t		bit = 0;
 	int			i;
 
+	*bad = false;
 	for (i = 0; i < n; bit += (size_t) per_load * width)
 	{
 		uint64		codes = load_le64(h->codes + bit / 8) >> bit % 8;
@@ -474,9 +475,11 @@ add_hot(BreakdownState **state, const SpansetHot *h, BreakdownTarget *targets, b
 			const uint32 code = codes & mask;
 			BreakdownStatus status;
 
-			*bad = code > limit;
-			if (unlikely(*bad))
+			if (unlikely(code > limit))
+			{
+				*bad = true;
 				return BREAKDOWN_OK;
+			}
 			if (likely(based[code].sketch != NULL) && likely(sketch_add_us(based[code].sketch, h->us[i])))
 				continue;
 			status = add_hot_slowly(state, callers, h, targets, h->base + code, h->us[i]);
